@@ -1,0 +1,276 @@
+//! The command grammar: one, for the `spaces` program and for the console.
+//!
+//! A command arrives as words (typed after `ssh spaces@host`, or given to `spaces`) and becomes a [`Command`],
+//! or as JSON on the `spaces` subsystem and becomes the same [`Command`]. What only one side can do stands in
+//! that side's own grammar: `login`'s key file in the CLI, [`ConsoleCommand`] here.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde::{Deserialize, Serialize};
+
+use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceName, SpaceReference};
+
+mod parse;
+
+pub use parse::{Parsed, parse_console_line, usage_failure};
+
+/// What both sides understand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Ask for access to this platform
+    Request(RequestArguments),
+    /// Show who you are
+    Whoami,
+    /// Manage this session
+    #[command(subcommand)]
+    Auth(AuthCommand),
+    /// List the spaces you can use
+    List,
+    /// Manage spaces
+    #[command(subcommand)]
+    Space(SpaceCommand),
+    /// Manage your device keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Run the platform
+    #[command(subcommand)]
+    Admin(AdminCommand),
+}
+
+/// `request`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct RequestArguments {
+    /// Your e-mail address
+    pub email: Email,
+    /// Why you would like access
+    #[arg(long)]
+    #[serde(default)]
+    pub reason: Option<Reason>,
+}
+
+/// `auth ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthCommand {
+    /// Unregister this device's key and end the session
+    Logout,
+}
+
+/// `space ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum SpaceCommand {
+    /// List the spaces you can use
+    List,
+    /// Make sure that a space is running
+    Up(SpaceArguments),
+    /// Stop a space; its data stays
+    Down(SpaceArguments),
+    /// Remove a space and all its data for ever
+    Delete(DeleteArguments),
+}
+
+/// Which Space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SpaceArguments {
+    /// Its exact name, or its sp_... id
+    #[arg(long, value_name = "SPACE")]
+    pub space: SpaceReference,
+}
+
+/// `space delete`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct DeleteArguments {
+    /// Its exact name, or its sp_... id
+    #[arg(long, value_name = "SPACE")]
+    pub space: SpaceReference,
+    /// Do not ask on a terminal
+    #[arg(long, short)]
+    #[serde(default)]
+    pub yes: bool,
+}
+
+/// `key ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyCommand {
+    /// List your device keys
+    List,
+    /// Register the public key on standard input
+    Add(KeyAddArguments),
+    /// Unregister a device key
+    Remove(KeyRemoveArguments),
+}
+
+/// `key add`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct KeyAddArguments {
+    /// What to call it; the comment of the key where this is not given
+    #[arg(long)]
+    #[serde(default)]
+    pub name: Option<KeyName>,
+    /// The line of an OpenSSH public key file. On a command line it comes from standard input.
+    #[arg(skip)]
+    #[serde(default)]
+    pub public_key: String,
+}
+
+/// `key remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct KeyRemoveArguments {
+    /// The key's SHA256 fingerprint, as `key list` shows it
+    pub fingerprint: Fingerprint,
+    /// Remove it even if it is your last one
+    #[arg(long)]
+    #[serde(default)]
+    pub last: bool,
+}
+
+/// `admin ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum AdminCommand {
+    /// List open access requests
+    Requests,
+    /// Approve a request: makes the user, a running space, and a one-time auth key
+    Approve(EmailArguments),
+    /// Turn a request down
+    Deny(EmailArguments),
+    /// List the people of this platform
+    Users,
+    /// Make a person a platform admin
+    Grant(EmailArguments),
+    /// Make a one-time auth key
+    IssueKey(IssueKeyArguments),
+    /// List auth keys; never their secrets
+    AuthKeys,
+    /// End an auth key that has not been used
+    RevokeKey(RevokeKeyArguments),
+    /// Make a space for a person
+    CreateSpace(CreateSpaceArguments),
+    /// Show the newest entries of the audit trail
+    Audit(AuditArguments),
+}
+
+/// One person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct EmailArguments {
+    /// The person's e-mail address
+    pub email: Email,
+}
+
+/// `admin issue-key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct IssueKeyArguments {
+    /// Whom it is for
+    pub email: Email,
+    /// `admin` for a person who owns spaces, `member` to let somebody into one
+    #[arg(long)]
+    pub role: Role,
+    /// The space that a member is let into
+    #[arg(long, required_if_eq("role", "member"))]
+    #[serde(default)]
+    pub space: Option<SpaceReference>,
+    /// How long it can be used: 30m, 12h, 7d
+    #[arg(long, value_parser = parse::lifetime, value_name = "TIME")]
+    #[serde(default)]
+    pub expires: Option<Lifetime>,
+}
+
+/// How long an auth key can be used: a minute to a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Lifetime(pub(crate) Duration);
+
+impl Lifetime {
+    /// As a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        self.0
+    }
+}
+
+/// `admin revoke-key`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct RevokeKeyArguments {
+    /// Its id, as `admin auth-keys` shows it
+    pub id: AuthKeyId,
+}
+
+/// `admin create-space`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct CreateSpaceArguments {
+    /// The owner's e-mail address
+    #[arg(long)]
+    pub owner: Email,
+    /// What to call it
+    #[arg(long)]
+    pub name: SpaceName,
+}
+
+/// `admin audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct AuditArguments {
+    /// How many entries
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[serde(default = "fifty")]
+    pub limit: u32,
+}
+
+fn fifty() -> u32 {
+    50
+}
+
+/// What the console understands beside [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum ConsoleCommand {
+    /// Register the key you came with, and use up your auth key
+    Login(LoginArguments),
+    /// Enter a space: a shell, or a command
+    Connect(ConnectArguments),
+    /// Everything that `spaces` can do as well.
+    #[command(flatten)]
+    Shared(Command),
+}
+
+/// `login` on the console, and as JSON on the subsystem.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct LoginArguments {
+    /// What to call the key
+    #[arg(long)]
+    #[serde(default)]
+    pub name: Option<KeyName>,
+}
+
+/// `connect`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct ConnectArguments {
+    /// The space: its exact name, or its sp_... id. Needed only where you have several
+    pub space: Option<SpaceReference>,
+    /// A command to run instead of a login shell
+    #[arg(last = true)]
+    #[serde(default)]
+    pub command: Vec<String>,
+}
+
+/// A whole line on the console.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(
+    name = "spaces",
+    about = "Private Linux machines, steered by ssh",
+    override_usage = "ssh spaces@HOST COMMAND",
+    disable_version_flag = true,
+    disable_help_subcommand = false,
+    subcommand_required = true,
+    color = clap::ColorChoice::Never
+)]
+pub struct ConsoleLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: ConsoleCommand,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}

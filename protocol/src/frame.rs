@@ -1,0 +1,298 @@
+//! Frames between the gateway and a guest.
+//!
+//! A guest dials the gateway's socket. Its first frame on each connection is a [`Hello`]:
+//!
+//! ```text
+//! guest                                        gateway
+//!   |-- Hello::Control ------------------------->|   one connection, kept
+//!   |<------------------------- Open { ticket } -|   for each channel the gateway wants
+//!   |-- Hello::Channel { ticket } -------------->|   one more connection: its own back-pressure
+//!   |<------------------------------ Start{..} --|
+//!   |-- Started | Failed ----------------------->|
+//!   |<=== Stdin, StdinEof, Resize, Signal =======|
+//!   |==== Stdout, Stderr, Exited ===============>|   Exited comes once, when the process ended;
+//!   |-- (connection closed) -------------------->|   the close says that its output is complete
+//! ```
+//!
+//! On the wire a frame is a length prefix (by the codec), one byte of kind, and a body: raw bytes for the
+//! three streams, postcard for the rest. Whatever comes from a guest is hostile until [`Frame::decode`] and
+//! `FromGuest`'s own bounds have passed it.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+/// Spoken version; a guest and a gateway of different versions do not talk.
+pub const VERSION: u16 = 1;
+
+/// Most bytes of stream data in one frame: below this the system calls cost a third of the rate, above it
+/// nothing is gained.
+pub const MAX_DATA: usize = 64 * 1024;
+
+/// Most bytes of a whole frame, as the codec's limit: a full argument list with its environment fits.
+pub const MAX_FRAME: usize = 256 * 1024;
+
+/// Where the gateway's socket folder is mounted in a Space.
+pub const SOCKET_PATH: &str = "/.spaces/run/gateway.sock";
+
+/// Where the guest's own program is mounted in a Space.
+pub const GUEST_PATH: &str = "/.spaces/bin/spaces-guest";
+
+/// One frame. `T` is the typed message of the direction: [`ToGuest`] or [`FromGuest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Frame<T> {
+    /// Bytes for the program's standard input.
+    Stdin(Bytes),
+    /// Bytes of its standard output, or of its terminal.
+    Stdout(Bytes),
+    /// Bytes of its standard error; none where it has a terminal.
+    Stderr(Bytes),
+    /// Anything that is not a stream's bytes.
+    Message(T),
+}
+
+/// Why bytes are not a frame.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// No kind byte, or an unknown one.
+    #[error("frame of unknown kind")]
+    Kind,
+    /// A message that does not decode, or cannot be encoded.
+    #[error("malformed message in a frame")]
+    Message(#[from] postcard::Error),
+}
+
+const KIND_MESSAGE: u8 = 0;
+const KIND_STDIN: u8 = 1;
+const KIND_STDOUT: u8 = 2;
+const KIND_STDERR: u8 = 3;
+
+impl<T: Serialize + for<'a> Deserialize<'a>> Frame<T> {
+    /// The frame's bytes, without the length prefix that the codec adds.
+    pub fn encode(&self) -> Result<Bytes, FrameError> {
+        let (kind, data) = match self {
+            Self::Message(message) => {
+                let mut buffer = BytesMut::with_capacity(64);
+                buffer.put_u8(KIND_MESSAGE);
+                buffer.extend_from_slice(&postcard::to_stdvec(message)?);
+                return Ok(buffer.freeze());
+            }
+            Self::Stdin(data) => (KIND_STDIN, data),
+            Self::Stdout(data) => (KIND_STDOUT, data),
+            Self::Stderr(data) => (KIND_STDERR, data),
+        };
+        let mut buffer = BytesMut::with_capacity(data.len() + 1);
+        buffer.put_u8(kind);
+        buffer.extend_from_slice(data);
+        Ok(buffer.freeze())
+    }
+
+    /// Reads one frame from what the codec cut out of the stream. Copies no stream bytes.
+    pub fn decode(mut bytes: Bytes) -> Result<Self, FrameError> {
+        let Some(&kind) = bytes.first() else {
+            return Err(FrameError::Kind);
+        };
+        let body = bytes.split_off(1);
+        match kind {
+            KIND_MESSAGE => Ok(Self::Message(postcard::from_bytes(&body)?)),
+            KIND_STDIN => Ok(Self::Stdin(body)),
+            KIND_STDOUT => Ok(Self::Stdout(body)),
+            KIND_STDERR => Ok(Self::Stderr(body)),
+            _ => Err(FrameError::Kind),
+        }
+    }
+}
+
+/// What one connection is for; the first message a guest sends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hello {
+    /// The guest's one control connection.
+    Control {
+        /// The guest's [`VERSION`].
+        version: u16,
+    },
+    /// The connection of a channel that the gateway asked for.
+    Channel {
+        /// The ticket out of [`ToGuest::Open`].
+        ticket: u64,
+    },
+}
+
+/// From the gateway to a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ToGuest {
+    /// On the control connection: dial one more connection and show this ticket.
+    Open {
+        /// Random, single use, short-lived.
+        ticket: u64,
+    },
+    /// First on a channel: run this.
+    Start(Start),
+    /// No more bytes for standard input.
+    StdinEof,
+    /// The client reads no more output: close the program's, so that its next write fails.
+    OutputClosed,
+    /// The terminal has this size now.
+    Resize(WindowSize),
+    /// Send this signal to the program's process group.
+    Signal(Signal),
+}
+
+/// From a guest to the gateway.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FromGuest {
+    /// First on every connection.
+    Hello(Hello),
+    /// The program runs.
+    Started,
+    /// The program could not be started; the text is for the person.
+    Failed(String),
+    /// The program ended. Output may still follow until the connection closes.
+    Exited(Exit),
+}
+
+/// What to run, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The user's login shell, alone or with a command.
+    pub program: Program,
+    /// Name in the Space's passwd to run as; where the image has no such user, uid 0.
+    pub user: String,
+    /// Variables on top of those that a login sets.
+    pub environment: Vec<(String, String)>,
+    /// A terminal, if the client asked for one.
+    pub terminal: Option<Terminal>,
+}
+
+/// A shell or a command for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Program {
+    /// The login shell, as login(1) starts it (argv0 begins with a dash).
+    LoginShell,
+    /// `shell -c COMMAND`; any bytes but NUL.
+    Command(Vec<u8>),
+}
+
+/// A pseudo-terminal, RFC 4254 section 6.2.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminal {
+    /// The TERM variable.
+    pub term: String,
+    /// Its first size.
+    pub size: WindowSize,
+    /// Encoded modes: opcode of RFC 4254 section 8, argument.
+    pub modes: Vec<(u8, u32)>,
+}
+
+/// A terminal's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct WindowSize {
+    /// Characters a line.
+    pub columns: u16,
+    /// Lines.
+    pub rows: u16,
+    /// Width in pixels, 0 where unknown.
+    pub pixel_width: u16,
+    /// Height in pixels, 0 where unknown.
+    pub pixel_height: u16,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// It exited with this status.
+    Status(u8),
+    /// A signal ended it.
+    Signal {
+        /// Which.
+        signal: Signal,
+        /// Whether it left a core dump.
+        core_dumped: bool,
+    },
+}
+
+/// A signal by its RFC 4254 name, or by number where that list has none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names are the documentation: signal(7)")]
+pub enum Signal {
+    Abrt,
+    Alrm,
+    Fpe,
+    Hup,
+    Ill,
+    Int,
+    Kill,
+    Pipe,
+    Quit,
+    Segv,
+    Term,
+    Usr1,
+    Usr2,
+    Other(u8),
+}
+
+impl Signal {
+    /// The name without `SIG`, as exit-signal carries it; OpenSSH's `SIG@openssh.com` form has no use here.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Abrt => "ABRT".to_owned(),
+            Self::Alrm => "ALRM".to_owned(),
+            Self::Fpe => "FPE".to_owned(),
+            Self::Hup => "HUP".to_owned(),
+            Self::Ill => "ILL".to_owned(),
+            Self::Int => "INT".to_owned(),
+            Self::Kill => "KILL".to_owned(),
+            Self::Pipe => "PIPE".to_owned(),
+            Self::Quit => "QUIT".to_owned(),
+            Self::Segv => "SEGV".to_owned(),
+            Self::Term => "TERM".to_owned(),
+            Self::Usr1 => "USR1".to_owned(),
+            Self::Usr2 => "USR2".to_owned(),
+            Self::Other(number) => format!("{number}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_stream_frame_comes_back_as_it_went(data in proptest::collection::vec(any::<u8>(), 0..2048)) {
+            let frame: Frame<FromGuest> = Frame::Stdout(data.into());
+            prop_assert_eq!(Frame::decode(frame.encode().unwrap()).unwrap(), frame);
+        }
+
+        #[test]
+        fn hostile_bytes_never_panic(data in proptest::collection::vec(any::<u8>(), 0..512)) {
+            let bytes = Bytes::from(data);
+            drop(Frame::<FromGuest>::decode(bytes.clone()));
+            drop(Frame::<ToGuest>::decode(bytes));
+        }
+    }
+
+    #[test]
+    fn a_message_frame_comes_back_as_it_went() {
+        let start = ToGuest::Start(Start {
+            program: Program::Command(b"printf '\\xff'".to_vec()),
+            user: "space".to_owned(),
+            environment: vec![("LANG".to_owned(), "C".to_owned())],
+            terminal: Some(Terminal {
+                term: "xterm".to_owned(),
+                size: WindowSize::default(),
+                modes: vec![(53, 1)],
+            }),
+        });
+        let frame = Frame::Message(start);
+        assert_eq!(Frame::decode(frame.encode().unwrap()).unwrap(), frame);
+    }
+
+    #[test]
+    fn an_empty_frame_and_an_unknown_kind_are_refused() {
+        assert!(Frame::<FromGuest>::decode(Bytes::new()).is_err());
+        assert!(Frame::<FromGuest>::decode(Bytes::from_static(&[9, 1, 2])).is_err());
+    }
+}

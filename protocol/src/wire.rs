@@ -1,0 +1,193 @@
+//! The `spaces` subsystem: one JSON object a line. docs/protocol.md is this file for other programs.
+//!
+//! ```text
+//! -> {"version":1,"id":1,"command":{"space":{"up":{"space":"my-room"}}}}
+//! <- {"id":1,"progress":"starting the space"}                     any number
+//! <- {"id":1,"status":0,"stdout":"...","stderr":"","data":{...}}  one, and it ends the request
+//! <- {"id":1,"status":2,"error":{"code":"usage","message":"..."}}
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, ConnectArguments, LoginArguments};
+use crate::failure::{Code, Failure};
+use crate::reply::Reply;
+
+/// Spoken version.
+pub const VERSION: u32 = 1;
+
+/// Name of the subsystem.
+pub const SUBSYSTEM: &str = "spaces";
+
+/// Longest line either way, in bytes.
+pub const MAX_LINE: usize = 1024 * 1024;
+
+/// A request.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// [`VERSION`].
+    pub version: u32,
+    /// Chosen by the asker, repeated in every answer.
+    pub id: u64,
+    /// What to do.
+    pub command: RequestCommand,
+}
+
+/// What the subsystem understands.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestCommand {
+    /// Register the key that this connection proved, and redeem the auth key it logged in with.
+    Login(LoginArguments),
+    /// Make sure that a Space can be entered, and tell which login name enters it.
+    Connect(ConnectArguments),
+    /// Everything else.
+    #[serde(untagged)]
+    Shared(Command),
+}
+
+/// One line of an answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// News while it runs.
+    Progress {
+        /// The request's id.
+        id: u64,
+        /// One lower-case sentence.
+        progress: String,
+    },
+    /// It did not succeed.
+    Failed {
+        /// The request's id.
+        id: u64,
+        /// The exit status.
+        status: u8,
+        /// Why.
+        error: Failure,
+    },
+    /// It succeeded.
+    Done {
+        /// The request's id.
+        id: u64,
+        /// 0.
+        status: u8,
+        /// Text for standard output.
+        stdout: String,
+        /// Text for standard error.
+        stderr: String,
+        /// What `--json` prints.
+        data: serde_json::Value,
+    },
+}
+
+impl Answer {
+    /// The last line of an answer.
+    #[must_use]
+    pub fn of(id: u64, outcome: Result<Reply, Failure>) -> Self {
+        match outcome {
+            Ok(reply) => {
+                let text = reply.to_text();
+                Self::Done {
+                    id,
+                    status: 0,
+                    stdout: text.stdout,
+                    stderr: text.stderr,
+                    data: reply.to_json(),
+                }
+            }
+            Err(error) => Self::Failed {
+                id,
+                status: error.code.exit_status(),
+                error,
+            },
+        }
+    }
+
+    /// The line, with its newline.
+    #[must_use]
+    pub fn to_line(&self) -> String {
+        // These types always serialise; an empty line would be skipped by the reader.
+        serde_json::to_string(self).unwrap_or_default() + "\n"
+    }
+}
+
+/// Parses a request line.
+pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
+    let request: Request = serde_json::from_slice(line)
+        .map_err(|error| Failure::new(Code::Usage, format!("that is not a request: {error}")))?;
+    if request.version == VERSION {
+        Ok(request)
+    } else {
+        Err(Failure::new(
+            Code::Usage,
+            format!("protocol version {} is not spoken here", request.version),
+        )
+        .hint(format!("this gateway speaks version {VERSION}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn requests_read_as_the_documentation_says() {
+        let line = br#"{"version":1,"id":1,"command":{"space":{"up":{"space":"my-room"}}}}"#;
+        assert!(matches!(
+            parse_request(line).unwrap().command,
+            RequestCommand::Shared(Command::Space(_))
+        ));
+        let line = br#"{"version":1,"id":2,"command":"list"}"#;
+        assert!(matches!(
+            parse_request(line).unwrap().command,
+            RequestCommand::Shared(Command::List)
+        ));
+        let line = br#"{"version":1,"id":3,"command":{"login":{}}}"#;
+        assert!(matches!(
+            parse_request(line).unwrap().command,
+            RequestCommand::Login(_)
+        ));
+    }
+
+    #[test]
+    fn another_version_and_unknown_words_are_usage_errors() {
+        for line in [
+            r#"{"version":2,"id":1,"command":"list"}"#,
+            r#"{"version":1,"id":1,"command":"lst"}"#,
+            r#"{"version":1,"id":1,"command":"list","extra":1}"#,
+            r#"{"version":1,"id":1,"command":{"space":{"up":{"space":"Not A Name"}}}}"#,
+            "",
+        ] {
+            assert_eq!(
+                parse_request(line.as_bytes()).unwrap_err().code,
+                Code::Usage,
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_answer_reads_back() {
+        let failure = Failure::new(Code::NotFound, "no space named `x`").hint("look");
+        let line = Answer::of(4, Err(failure)).to_line();
+        assert_eq!(
+            line,
+            "{\"id\":4,\"status\":1,\"error\":{\"code\":\"not_found\",\"message\":\"no space named `x`\",\"hint\":\"look\"}}\n"
+        );
+        assert!(matches!(
+            serde_json::from_str(&line).unwrap(),
+            Answer::Failed { id: 4, .. }
+        ));
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_the_parser_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
+            drop(parse_request(&line));
+        }
+    }
+}
