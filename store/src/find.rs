@@ -1,0 +1,136 @@
+//! Finding Spaces. What is scoped to a person answers with the proof, [`Granted`]; what is not is for the
+//! platform itself and its admins.
+
+use spaces_protocol::name::{Role, SpaceId, SpaceReference};
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{Sqlite, query::QueryAs};
+
+use crate::space::StoredSpace;
+use crate::{Granted, Space, Store, StoreError, UserId};
+
+/// What a person gets for naming a Space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FindSpace {
+    /// The one they mean.
+    Found(Granted<Space>),
+    /// None of theirs; whether it is somebody else's is not told.
+    Absent,
+    /// They can use several of that name: these.
+    Ambiguous(Vec<SpaceId>),
+}
+
+/// What a platform admin gets for naming a Space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnySpace {
+    /// The one they mean.
+    Found(Space),
+    /// There is none.
+    Absent,
+    /// There are several of that name: these.
+    Ambiguous(Vec<SpaceId>),
+}
+
+macro_rules! select_spaces {
+    ($($which:literal),*) => {
+        concat!(
+            "SELECT s.id, s.name, s.owner_id, o.email AS owner_email, s.desired, s.observed, ",
+            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.created_at ",
+            "FROM spaces s JOIN users o ON o.id = s.owner_id ",
+            $($which,)*
+            " ORDER BY s.id"
+        )
+    };
+}
+
+/// `$1` is the person.
+macro_rules! of_person {
+    ($and:literal) => {
+        select_spaces!(
+            "WHERE s.id IN (SELECT id FROM spaces WHERE owner_id = $1 UNION \
+             SELECT space_id FROM members WHERE user_id = $1) ",
+            $and
+        )
+    };
+}
+
+impl Store {
+    /// The Spaces that this person owns or is a member of, by id; those being deleted too, until they are gone.
+    pub async fn spaces_of(&self, user: UserId) -> Result<Vec<Granted<Space>>, StoreError> {
+        let spaces = self.select(sqlx::query_as(of_person!("")).bind(user.0)).await?;
+        Ok(spaces.into_iter().map(|space| granted(space, user)).collect())
+    }
+
+    /// The Space that this person means. A foreign one is as absent as none.
+    pub async fn find_space(
+        &self,
+        user: UserId,
+        reference: &SpaceReference,
+    ) -> Result<FindSpace, StoreError> {
+        let query = match reference {
+            SpaceReference::Id(id) => sqlx::query_as(of_person!("AND s.id = $2"))
+                .bind(user.0)
+                .bind(id.number()),
+            SpaceReference::Name(name) => sqlx::query_as(of_person!("AND s.name = $2"))
+                .bind(user.0)
+                .bind(name.as_str().to_owned()),
+        };
+        Ok(match only(self.select(query).await?) {
+            AnySpace::Found(space) => FindSpace::Found(granted(space, user)),
+            AnySpace::Absent => FindSpace::Absent,
+            AnySpace::Ambiguous(ids) => FindSpace::Ambiguous(ids),
+        })
+    }
+
+    /// The Space of that id or name, whoever owns it: for platform admins.
+    pub async fn find_any_space(&self, reference: &SpaceReference) -> Result<AnySpace, StoreError> {
+        let query = match reference {
+            SpaceReference::Id(id) => sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number()),
+            SpaceReference::Name(name) => {
+                sqlx::query_as(select_spaces!("WHERE s.name = $1")).bind(name.as_str().to_owned())
+            }
+        };
+        Ok(only(self.select(query).await?))
+    }
+
+    /// Every Space, by id: for the platform itself.
+    pub async fn all_spaces(&self) -> Result<Vec<Space>, StoreError> {
+        self.select(sqlx::query_as(select_spaces!(""))).await
+    }
+
+    /// The Space of that id: for the platform itself.
+    pub async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
+        let spaces = self
+            .select(sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number()))
+            .await?;
+        Ok(spaces.into_iter().next())
+    }
+
+    async fn select(
+        &self,
+        query: QueryAs<'_, Sqlite, StoredSpace, SqliteArguments>,
+    ) -> Result<Vec<Space>, StoreError> {
+        query
+            .fetch_all(&self.readers)
+            .await?
+            .into_iter()
+            .map(StoredSpace::read)
+            .collect()
+    }
+}
+
+fn granted(space: Space, user: UserId) -> Granted<Space> {
+    let role = if space.owner == user {
+        Role::Admin
+    } else {
+        Role::Member
+    };
+    Granted::new(space, role)
+}
+
+fn only(spaces: Vec<Space>) -> AnySpace {
+    match <[Space; 1]>::try_from(spaces) {
+        Ok([space]) => AnySpace::Found(space),
+        Err(none) if none.is_empty() => AnySpace::Absent,
+        Err(several) => AnySpace::Ambiguous(several.iter().map(|space| space.id).collect()),
+    }
+}

@@ -1,0 +1,109 @@
+//! A Space as the store knows it: what it is made of, what it should be, what was last seen of it.
+//!
+//! ```text
+//! desired   running <-> stopped --> deleted (final; the row goes once the engine has nothing left)
+//! observed  absent --> running <-> stopped,  each --> missing, failed
+//! ```
+
+use jiff::Timestamp;
+use spaces_protocol::name::{Email, SpaceId, SpaceName};
+
+use crate::column::{instant, parsed, unsigned, words};
+use crate::{StoreError, UserId};
+
+/// What a Space is made of; frozen when it is made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpaceSpec {
+    /// The image its filesystem starts from.
+    pub image: String,
+    /// Processor time, in thousandths of a core.
+    pub cpu_millis: u32,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
+    /// The most processes at once.
+    pub pids: u32,
+}
+
+words! {
+    /// What a Space should be.
+    pub enum Desired {
+        /// Up.
+        Running = "running",
+        /// Down, with its data.
+        Stopped = "stopped",
+        /// Gone, with its data. Final.
+        Deleted = "deleted",
+    }
+}
+
+words! {
+    /// What was last seen of a Space.
+    pub enum Observed {
+        /// Never made yet.
+        Absent = "absent",
+        /// Up.
+        Running = "running",
+        /// Down.
+        Stopped = "stopped",
+        /// Was made, and the engine no longer has it.
+        Missing = "missing",
+        /// The last attempt failed.
+        Failed = "failed",
+    }
+}
+
+/// A Space.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Space {
+    /// Its id; never used twice.
+    pub id: SpaceId,
+    /// Its name; its owner's only one of that name.
+    pub name: SpaceName,
+    /// Whose it is.
+    pub owner: UserId,
+    /// Whose it is, for people.
+    pub owner_email: Email,
+    /// What it should be.
+    pub desired: Desired,
+    /// What was last seen of it.
+    pub observed: Observed,
+    /// What it is made of.
+    pub spec: SpaceSpec,
+    /// When its owner got it.
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx::FromRow)]
+pub(crate) struct StoredSpace {
+    id: i64,
+    name: String,
+    owner_id: i64,
+    owner_email: String,
+    desired: String,
+    observed: String,
+    image: String,
+    cpu_millis: i64,
+    memory_mib: i64,
+    pids: i64,
+    created_at: i64,
+}
+
+impl StoredSpace {
+    pub(crate) fn read(self) -> Result<Space, StoreError> {
+        Ok(Space {
+            id: SpaceId::new(self.id),
+            name: parsed("spaces.name", &self.name)?,
+            owner: UserId(self.owner_id),
+            owner_email: parsed("users.email", &self.owner_email)?,
+            desired: parsed("spaces.desired", &self.desired)?,
+            observed: parsed("spaces.observed", &self.observed)?,
+            spec: SpaceSpec {
+                image: self.image,
+                cpu_millis: unsigned("spaces.cpu_millis", self.cpu_millis)?,
+                memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
+                pids: unsigned("spaces.pids", self.pids)?,
+            },
+            created_at: instant("spaces.created_at", self.created_at)?,
+        })
+    }
+}

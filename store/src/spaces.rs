@@ -1,0 +1,121 @@
+//! Making Spaces, what they should be and what was seen of them, and forgetting them.
+
+use jiff::Timestamp;
+use spaces_protocol::name::{Email, SpaceId, SpaceName};
+use sqlx::SqliteConnection;
+
+use crate::users::ensure_user;
+use crate::{Desired, Observed, SpaceSpec, Store, StoreError, UserId};
+
+/// What came of making a Space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateSpace {
+    /// It should run; nothing of it is there yet.
+    Created(SpaceId),
+    /// That person owns a Space of that name.
+    NameTaken,
+}
+
+impl Store {
+    /// Makes a Space of exactly this name, and its owner if absent.
+    pub async fn create_space(
+        &self,
+        owner: &Email,
+        name: &SpaceName,
+        spec: SpaceSpec,
+        now: Timestamp,
+    ) -> Result<CreateSpace, StoreError> {
+        let mut change = self.change().await?;
+        let owner = ensure_user(&mut change, owner, now).await?;
+        let taken: Option<i64> =
+            sqlx::query_scalar("SELECT id FROM spaces WHERE owner_id = $1 AND name = $2")
+                .bind(owner.0)
+                .bind(name.as_str())
+                .fetch_optional(&mut *change)
+                .await?;
+        if taken.is_some() {
+            change.rollback().await?;
+            return Ok(CreateSpace::NameTaken);
+        }
+        let id = insert(&mut change, owner, name, &spec, now).await?;
+        change.commit().await?;
+        Ok(CreateSpace::Created(id))
+    }
+
+    /// Writes down what a Space should be. [`Desired::Deleted`] is final: half of it may be gone already.
+    /// `None`: there is no such Space, or it is to be deleted.
+    pub async fn set_desired(&self, space: SpaceId, desired: Desired) -> Result<Option<()>, StoreError> {
+        let mut change = self.change().await?;
+        let set = sqlx::query(
+            "UPDATE spaces SET desired = $2 WHERE id = $1 AND (desired <> 'deleted' OR $2 = 'deleted')",
+        )
+        .bind(space.number())
+        .bind(desired.as_str())
+        .execute(&mut *change)
+        .await?
+        .rows_affected();
+        change.commit().await?;
+        Ok((set > 0).then_some(()))
+    }
+
+    /// Writes down what was seen of a Space. `None`: there is no such Space.
+    pub async fn set_observed(&self, space: SpaceId, observed: Observed) -> Result<Option<()>, StoreError> {
+        let mut change = self.change().await?;
+        let set = sqlx::query("UPDATE spaces SET observed = $2 WHERE id = $1")
+            .bind(space.number())
+            .bind(observed.as_str())
+            .execute(&mut *change)
+            .await?
+            .rows_affected();
+        change.commit().await?;
+        Ok((set > 0).then_some(()))
+    }
+
+    /// Ends a Space of which nothing is left: its row, its members, and the open auth keys that let into it.
+    /// Doing so twice is doing it once.
+    pub async fn forget_space(&self, space: SpaceId, now: Timestamp) -> Result<(), StoreError> {
+        let mut change = self.change().await?;
+        sqlx::query(
+            "UPDATE auth_keys SET revoked_at = $2 WHERE space_id = $1 AND used_at IS NULL AND revoked_at IS NULL",
+        )
+        .bind(space.number())
+        .bind(now.as_millisecond())
+        .execute(&mut *change)
+        .await?;
+        sqlx::query("DELETE FROM members WHERE space_id = $1")
+            .bind(space.number())
+            .execute(&mut *change)
+            .await?;
+        sqlx::query("DELETE FROM spaces WHERE id = $1")
+            .bind(space.number())
+            .execute(&mut *change)
+            .await?;
+        Ok(change.commit().await?)
+    }
+}
+
+/// Writes a Space within a change that may do more.
+pub(crate) async fn insert(
+    connection: &mut SqliteConnection,
+    owner: UserId,
+    name: &SpaceName,
+    spec: &SpaceSpec,
+    now: Timestamp,
+) -> Result<SpaceId, StoreError> {
+    let id = sqlx::query_scalar(
+        "INSERT INTO spaces (owner_id, name, desired, observed, image, cpu_millis, memory_mib, pids, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+    )
+    .bind(owner.0)
+    .bind(name.as_str())
+    .bind(Desired::Running.as_str())
+    .bind(Observed::Absent.as_str())
+    .bind(spec.image.as_str())
+    .bind(i64::from(spec.cpu_millis))
+    .bind(i64::from(spec.memory_mib))
+    .bind(i64::from(spec.pids))
+    .bind(now.as_millisecond())
+    .fetch_one(connection)
+    .await?;
+    Ok(SpaceId::new(id))
+}

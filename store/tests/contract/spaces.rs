@@ -1,0 +1,167 @@
+use spaces_protocol::name::{Role, SpaceId};
+use spaces_store::{AnySpace, CreateSpace, Desired, FindSpace, Grant, Observed, Space};
+
+use crate::scene::{Scene, at, email, reference, space_name, spec};
+
+#[tokio::test]
+async fn a_name_is_its_owners_only_one() {
+    let scene = Scene::new().await;
+    scene.space("ada", "den").await;
+    let again = scene
+        .store
+        .create_space(&email("ada"), &space_name("den"), spec(), at(1))
+        .await
+        .unwrap();
+    assert_eq!(again, CreateSpace::NameTaken);
+    scene.space("bob", "den").await;
+    assert_eq!(scene.store.all_spaces().await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
+    let scene = Scene::new().await;
+    let ada = scene.person("ada", 1).await;
+    let den = scene.space("ada", "den").await;
+    let expected = Space {
+        id: den,
+        name: space_name("den"),
+        owner: ada.id,
+        owner_email: email("ada"),
+        desired: Desired::Running,
+        observed: Observed::Absent,
+        spec: spec(),
+        created_at: at(0),
+    };
+    for text in ["den".to_owned(), den.to_string()] {
+        let found = scene.store.find_space(ada.id, &reference(&text)).await.unwrap();
+        let FindSpace::Found(found) = found else {
+            panic!("{found:?}")
+        };
+        assert_eq!((found.role(), found.get()), (Role::Admin, &expected));
+    }
+}
+
+/// Ada tries ids and names to learn which Spaces others have.
+#[tokio::test]
+async fn a_foreign_space_and_none_at_all_look_the_same() {
+    let scene = Scene::new().await;
+    let ada = scene.person("ada", 1).await.id;
+    let foreign = scene.space("bob", "den").await;
+    for text in [
+        "den".to_owned(),
+        foreign.to_string(),
+        "attic".to_owned(),
+        SpaceId::new(77).to_string(),
+    ] {
+        let answer = scene.store.find_space(ada, &reference(&text)).await.unwrap();
+        assert_eq!(answer, FindSpace::Absent, "{text}");
+    }
+    assert_eq!(scene.store.spaces_of(ada).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_name_of_several_is_ambiguous_among_those_one_can_use() {
+    let scene = Scene::new().await;
+    let own = scene.space("ada", "den").await;
+    let shared = scene.space("bob", "den").await;
+    let foreign = scene.space("cleo", "den").await;
+    let ada = scene.let_in("ada", Grant::Member(shared), 1).await.id;
+    let answer = scene.store.find_space(ada, &reference("den")).await.unwrap();
+    assert_eq!(answer, FindSpace::Ambiguous(vec![own, shared]));
+    let answer = scene
+        .store
+        .find_space(ada, &reference(&shared.to_string()))
+        .await
+        .unwrap();
+    assert!(matches!(answer, FindSpace::Found(space) if space.role() == Role::Member && space.id == shared));
+    let any = scene.store.find_any_space(&reference("den")).await.unwrap();
+    assert_eq!(any, AnySpace::Ambiguous(vec![own, shared, foreign]));
+}
+
+#[tokio::test]
+async fn an_admin_finds_any_space() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    for text in ["den".to_owned(), den.to_string()] {
+        let answer = scene.store.find_any_space(&reference(&text)).await.unwrap();
+        assert!(
+            matches!(answer, AnySpace::Found(space) if space.id == den),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        scene.store.find_any_space(&reference("attic")).await.unwrap(),
+        AnySpace::Absent
+    );
+}
+
+#[tokio::test]
+async fn ones_spaces_come_by_id_and_stay_until_they_are_gone() {
+    let scene = Scene::new().await;
+    let ada = scene.person("ada", 1).await.id;
+    let ids = [scene.space("ada", "zoo").await, scene.space("ada", "attic").await];
+    scene.store.set_desired(ids[0], Desired::Deleted).await.unwrap();
+    let spaces = scene.store.spaces_of(ada).await.unwrap();
+    assert_eq!(spaces.iter().map(|space| space.id).collect::<Vec<_>>(), ids);
+    assert_eq!(spaces[0].desired, Desired::Deleted);
+}
+
+#[tokio::test]
+async fn what_should_be_and_what_was_seen_are_kept_apart() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    for desired in [Desired::Stopped, Desired::Running, Desired::Deleted] {
+        for observed in [
+            Observed::Absent,
+            Observed::Running,
+            Observed::Stopped,
+            Observed::Missing,
+            Observed::Failed,
+        ] {
+            assert_eq!(scene.store.set_desired(den, desired).await.unwrap(), Some(()));
+            assert_eq!(scene.store.set_observed(den, observed).await.unwrap(), Some(()));
+            let space = scene.store.space(den).await.unwrap().unwrap();
+            assert_eq!((space.desired, space.observed), (desired, observed));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_is_final() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    scene.store.set_desired(den, Desired::Deleted).await.unwrap();
+    assert_eq!(
+        scene.store.set_desired(den, Desired::Running).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        scene.store.set_desired(den, Desired::Stopped).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        scene.store.space(den).await.unwrap().unwrap().desired,
+        Desired::Deleted
+    );
+}
+
+#[tokio::test]
+async fn a_forgotten_space_is_gone_for_everybody_and_its_id_with_it() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    let bob = scene.let_in("bob", Grant::Member(den), 1).await.id;
+    for _time in 0..2 {
+        scene.store.forget_space(den, at(1)).await.unwrap();
+        assert_eq!(scene.store.space(den).await.unwrap(), None);
+        assert_eq!(scene.store.spaces_of(bob).await.unwrap(), []);
+    }
+    assert_eq!(
+        scene.store.set_desired(den, Desired::Running).await.unwrap(),
+        None
+    );
+    assert_eq!(
+        scene.store.set_observed(den, Observed::Running).await.unwrap(),
+        None
+    );
+    assert!(scene.space("ada", "den").await > den, "an id is never used twice");
+}
