@@ -1,0 +1,164 @@
+//! One channel: a connection of its own, one program, until both are done with each other.
+//!
+//! ```text
+//! dialling --Hello--> waiting --Start--> running --exit and end of output--> lingering --> closed
+//!     |                  |                  |                                               ^
+//!     +---- deadline ----+----- refused: Failed --------- the gateway closed ---------------+
+//! ```
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use spaces_protocol::frame::{Frame, FromGuest, Hello, Start, ToGuest};
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time;
+
+use crate::connection::{ConnectionError, FrameReader, FrameWriter, dial};
+use crate::input::{Input, Sink};
+use crate::output::{Output, Source};
+use crate::space::{Full, Space};
+use crate::spawn::{self, Running, SpawnError, Streams};
+
+/// How long dialling and waiting for [`Start`] may take together: a ticket is short-lived.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How soon a connection is tried again that the gateway's full backlog refused.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long the gateway may take to close after us. Closing at once, with its bytes unread, would reach it as an
+/// error rather than an end.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Why a program does not run; the text is for the person.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Full(#[from] Full),
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+}
+
+/// Serves one channel to its end.
+pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), ConnectionError> {
+    // A ticket that the gateway has given up is no news: it knows.
+    let Ok(opened) = time::timeout(START_DEADLINE, open(&space, ticket)).await else {
+        return Ok(());
+    };
+    let Some((mut frames, mut writer, start)) = opened? else {
+        return Ok(());
+    };
+    let result = match begin(&space, &start) {
+        Ok((running, _permit)) => run(&space, &mut frames, &mut writer, running).await,
+        Err(refusal) => writer
+            .send(FromGuest::Failed(refusal.to_string()))
+            .await
+            .map(|()| End::OurSide),
+    };
+    match result {
+        Ok(End::OurSide) => {
+            drop(writer);
+            drop(time::timeout(LINGER, discard(&mut frames)).await);
+            Ok(())
+        }
+        // The gateway is gone, and with it whoever would want to know.
+        Ok(End::GatewaySide) | Err(ConnectionError::Socket(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Who ended a channel.
+enum End {
+    OurSide,
+    GatewaySide,
+}
+
+async fn open(
+    space: &Space,
+    ticket: u64,
+) -> Result<Option<(FrameReader, FrameWriter, Start)>, ConnectionError> {
+    let (mut frames, writer) = loop {
+        match dial(&space.socket, Hello::Channel { ticket }).await {
+            Err(ConnectionError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                time::sleep(BACKLOG_PAUSE).await;
+            }
+            result => break result?,
+        }
+    };
+    match frames.next().await? {
+        None => Ok(None),
+        Some(Frame::Message(ToGuest::Start(start))) => Ok(Some((frames, writer, start))),
+        Some(
+            Frame::Message(
+                ToGuest::Open { .. }
+                | ToGuest::StdinEof
+                | ToGuest::OutputClosed
+                | ToGuest::Resize(_)
+                | ToGuest::Signal(_),
+            )
+            | Frame::Stdin(_)
+            | Frame::Stdout(_)
+            | Frame::Stderr(_),
+        ) => Err(ConnectionError::OutOfTurn),
+    }
+}
+
+fn begin(space: &Space, start: &Start) -> Result<(Running, OwnedSemaphorePermit), Refusal> {
+    let permit = space.admit()?;
+    let running = spawn::start(space, start)?;
+    Ok((running, permit))
+}
+
+/// Joins a program and its connection. When this returns, every descriptor of the program's is closed.
+async fn run(
+    space: &Space,
+    frames: &mut FrameReader,
+    writer: &mut FrameWriter,
+    running: Running,
+) -> Result<End, ConnectionError> {
+    let Running {
+        pid,
+        exit,
+        streams,
+        greeting,
+    } = running;
+    let (sink, source) = match streams {
+        Streams::Terminal(master) => (Sink::Terminal(Rc::clone(&master)), Source::Terminal(Some(master))),
+        Streams::Pipes {
+            stdin,
+            stdout,
+            stderr,
+        } => (
+            Sink::Pipe(stdin),
+            Source::Pipes {
+                stdout: Some(stdout),
+                stderr: Some(stderr),
+            },
+        ),
+    };
+    let output_closed = Notify::new();
+    let input = Input::new(frames, &space.children, pid, sink, &output_closed);
+    let output = async {
+        writer.send(FromGuest::Started).await?;
+        let mut output = Output {
+            writer,
+            buffers: &space.buffers,
+            source,
+            closed: &output_closed,
+        };
+        if let Some(text) = greeting {
+            output.greet(&text).await?;
+        }
+        output.run(exit).await
+    };
+    // Whichever side ends first ends the channel: a write that is dropped goes to a connection that is closed.
+    tokio::select! {
+        result = output => result.map(|()| End::OurSide),
+        result = input.run() => result.map(|()| End::GatewaySide),
+    }
+}
+
+/// Reads until the gateway closes.
+async fn discard(frames: &mut FrameReader) {
+    while let Ok(Some(_late)) = frames.next().await {}
+}
