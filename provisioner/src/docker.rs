@@ -1,0 +1,177 @@
+//! The Docker Engine as a backend. Owns the order of calls; what they say is in the files beside.
+//!
+//! ```text
+//! ensure_running:  start -- 204, 304 ------------------------------------------> runs
+//!                    '- 404 -> make network | make container -> start -- 204 --> runs
+//!                                                                 '- 404 -> reconnect -> start
+//! ```
+//!
+//! Nothing is looked up before it is tried: the engine's refusals (304, 404, 409) say what is there, at the
+//! moment at which it matters. So a machine that runs, or stopped, costs one call, and a new one its making.
+
+mod changes;
+mod creation;
+mod deadline;
+mod machine;
+mod network;
+mod pull;
+mod pull_report;
+mod specification;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join;
+use futures_util::stream::BoxStream;
+use spaces_protocol::name::SpaceId;
+use tokio::sync::OnceCell;
+use tracing::instrument;
+
+use self::deadline::{CALL, within};
+use crate::{
+    Blueprint, Change, ImageName, Installation, Observed, Progress, ProvisionError, Provisioner, SubnetPool,
+};
+
+/// Bollard's own limit for the head of an answer, in seconds: out of the way, since each call has ours.
+const CLIENT_TIMEOUT: u64 = 24 * 60 * 60;
+
+/// Which engine, and what of it is ours.
+#[derive(Debug, Clone)]
+pub struct DockerSettings {
+    /// The engine's unix socket, `/var/run/docker.sock` on most hosts.
+    pub socket: PathBuf,
+    /// Whose containers and networks these are.
+    pub installation: Installation,
+    /// Where the Spaces' networks are cut from.
+    pub subnets: SubnetPool,
+}
+
+/// A local Docker Engine of API 1.41 or newer. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Docker {
+    engine: Arc<Engine>,
+}
+
+#[derive(Debug)]
+struct Engine {
+    settings: DockerSettings,
+    client: OnceCell<bollard::Docker>,
+}
+
+/// One Space on a reachable engine.
+struct Machine<'a> {
+    client: &'a bollard::Docker,
+    settings: &'a DockerSettings,
+    space: SpaceId,
+    /// Of the container, and of the network.
+    name: String,
+}
+
+impl Docker {
+    /// Asks nothing of the engine yet: each operation does, so that a gateway can start before its engine.
+    #[must_use]
+    pub fn new(settings: DockerSettings) -> Self {
+        Self {
+            engine: Arc::new(Engine {
+                settings,
+                client: OnceCell::new(),
+            }),
+        }
+    }
+
+    async fn machine(&self, space: SpaceId) -> Result<Machine<'_>, ProvisionError> {
+        let client = self.engine.client().await?;
+        let settings = &self.engine.settings;
+        Ok(Machine {
+            client,
+            settings,
+            space,
+            name: settings.installation.name_of(space),
+        })
+    }
+}
+
+impl Engine {
+    /// The client, in the API version that both sides speak. A client holds no connection, so one that was
+    /// made once outlives the engine's restarts.
+    async fn client(&self) -> Result<&bollard::Docker, ProvisionError> {
+        self.client
+            .get_or_try_init(|| async {
+                let socket = specification::absolute(&self.settings.socket)?;
+                let what = "tell its API version";
+                let client =
+                    bollard::Docker::connect_with_unix(socket, CLIENT_TIMEOUT, bollard::API_DEFAULT_VERSION)
+                        .map_err(|fault| ProvisionError::new(what, fault))?;
+                within(what, CALL, client.negotiate_version()).await
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Provisioner for Docker {
+    #[instrument(skip_all, fields(space = %blueprint.space))]
+    async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError> {
+        let machine = self.machine(blueprint.space).await?;
+        match machine.start().await {
+            // No container, or one whose network is gone: the next steps make whichever is missing.
+            Err(error) if error.is_status(404) => {}
+            started => return started,
+        }
+        // Both to their end even if one fails: what is under way when this returns would outrun a removal.
+        let (network, container) = join(
+            machine.ensure_network(),
+            machine.ensure_container(blueprint, progress),
+        )
+        .await;
+        container.and(network)?;
+        progress.say("starting the machine");
+        match machine.start().await {
+            // The container remembers the id of a network that is no more.
+            Err(error) if error.is_status(404) => {
+                machine.reconnect().await?;
+                machine.start().await
+            }
+            started => started,
+        }
+    }
+
+    #[instrument(skip_all, fields(%space))]
+    async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError> {
+        self.machine(space).await?.stop(grace).await
+    }
+
+    #[instrument(skip_all, fields(%space))]
+    async fn ensure_absent(&self, space: SpaceId) -> Result<(), ProvisionError> {
+        let machine = self.machine(space).await?;
+        // In this order: a network with a running container on it is not removed.
+        machine.remove_container().await?;
+        machine.remove_network().await
+    }
+
+    async fn observe(&self, space: SpaceId) -> Result<Observed, ProvisionError> {
+        self.machine(space).await?.observe().await
+    }
+
+    async fn observe_all(&self) -> Result<BTreeMap<SpaceId, Observed>, ProvisionError> {
+        survey::observe_all(self.engine.client().await?, &self.engine.settings.installation).await
+    }
+
+    fn changes(&self) -> BoxStream<'static, Result<Change, ProvisionError>> {
+        changes::from_now_on(Arc::clone(&self.engine))
+    }
+
+    async fn ping(&self) -> Result<(), ProvisionError> {
+        within("answer", CALL, self.engine.client().await?.ping())
+            .await
+            .map(drop)
+    }
+
+    async fn image_exists(&self, image: &ImageName) -> Result<bool, ProvisionError> {
+        pull::image_exists(self.engine.client().await?, image).await
+    }
+}

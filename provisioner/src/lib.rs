@@ -1,0 +1,24 @@
+//! What runs: Spaces as containers.
+//!
+//! [`Provisioner`] is the seam, [`Docker`] the backend behind it, and the only place that knows bollard. The
+//! crate keeps no state: what it answers is what the engine says at that moment, and each operation may be
+//! repeated, by this process or by another one, whatever became of the attempt before. What *should* run is
+//! not known here; the caller compares and decides.
+
+mod blueprint;
+mod docker;
+mod error;
+mod image_name;
+mod installation;
+mod progress;
+mod provisioner;
+mod subnet;
+
+pub use blueprint::Blueprint;
+pub use docker::{Docker, DockerSettings};
+pub use error::{EngineFault, ProvisionError};
+pub use image_name::{ImageName, ImageNameError};
+pub use installation::{Installation, InstallationError};
+pub use progress::Progress;
+pub use provisioner::{Change, Observed, Provisioner};
+pub use subnet::{Subnet, SubnetPool, SubnetPoolError};

@@ -1,0 +1,57 @@
+//! The seam: what a backend promises. Every operation is idempotent and ends within a deadline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use spaces_protocol::name::SpaceId;
+
+use crate::{Blueprint, ImageName, Progress, ProvisionError};
+
+/// What the engine says of one Space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observed {
+    /// It has no machine. In [`Provisioner::observe_all`]: but something of it is left, such as its network.
+    Absent,
+    /// Its machine runs.
+    Running,
+    /// Its machine exists and does not run.
+    Stopped,
+}
+
+/// A hint that a Space's machine started, ended or went away. What is true now, [`Provisioner::observe`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Change {
+    /// Whose.
+    pub space: SpaceId,
+}
+
+/// What runs. The caller does one operation at a time per Space; different Spaces do not wait for each other.
+#[async_trait]
+pub trait Provisioner: Send + Sync {
+    /// Makes what is missing and starts it. Running already: does nothing.
+    async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError>;
+
+    /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
+    async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;
+
+    /// Removes the machine with all its data, running or not, and its network. Absent: `Ok`.
+    async fn ensure_absent(&self, space: SpaceId) -> Result<(), ProvisionError>;
+
+    /// What one Space's machine does now.
+    async fn observe(&self, space: SpaceId) -> Result<Observed, ProvisionError>;
+
+    /// Every Space of this installation that the engine holds anything of.
+    async fn observe_all(&self) -> Result<BTreeMap<SpaceId, Observed>, ProvisionError>;
+
+    /// Changes from the moment of this call on. Does not end but with an error, when the engine went away:
+    /// then call it again, and after that `observe_all`, since what happened between is not replayed.
+    fn changes(&self) -> BoxStream<'static, Result<Change, ProvisionError>>;
+
+    /// Whether the engine answers.
+    async fn ping(&self) -> Result<(), ProvisionError>;
+
+    /// Whether the image is here, so that a start need not pull it.
+    async fn image_exists(&self, image: &ImageName) -> Result<bool, ProvisionError>;
+}

@@ -1,0 +1,8 @@
+//! What every backend of [`spaces_provisioner::Provisioner`] promises, tried on the real engine.
+
+mod adoption;
+mod engine_trouble;
+mod harness;
+mod lifecycle;
+mod networks;
+mod observation;
