@@ -1,0 +1,131 @@
+//! The audit trail: who did what, when, from where, with which key, and how it ended. Never a secret.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use spaces_protocol::command::{AdminCommand, AuthCommand, Command, KeyCommand, SpaceCommand};
+use spaces_protocol::failure::{Code, Failure};
+use spaces_protocol::name::Email;
+use spaces_store::{AuditEntry, Granted, Outcome, Space};
+use tracing::error;
+
+use crate::identity::{Person, Principal};
+use crate::platform::Platform;
+use crate::tasks;
+
+/// What is recorded of a command: a word, and what it was done to. `None` for one that changes nothing.
+pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
+    let (action, target) = match command {
+        Command::Whoami
+        | Command::List
+        | Command::Space(SpaceCommand::List)
+        | Command::Key(KeyCommand::List)
+        | Command::Admin(
+            AdminCommand::Requests | AdminCommand::Users | AdminCommand::AuthKeys | AdminCommand::Audit(_),
+        ) => return None,
+        Command::Request(request) => ("access.request", request.email.to_string()),
+        Command::Auth(AuthCommand::Logout) => return Some(("session.logout", None)),
+        Command::Space(SpaceCommand::Up(arguments)) => ("space.up", arguments.space.to_string()),
+        Command::Space(SpaceCommand::Down(arguments)) => ("space.down", arguments.space.to_string()),
+        Command::Space(SpaceCommand::Delete(arguments)) => ("space.delete", arguments.space.to_string()),
+        Command::Key(KeyCommand::Add(_)) => return Some(("key.add", None)),
+        Command::Key(KeyCommand::Remove(arguments)) => ("key.remove", arguments.fingerprint.to_string()),
+        Command::Admin(AdminCommand::Approve(arguments)) => ("access.approve", arguments.email.to_string()),
+        Command::Admin(AdminCommand::Deny(arguments)) => ("access.deny", arguments.email.to_string()),
+        Command::Admin(AdminCommand::Grant(arguments)) => ("platform.grant", arguments.email.to_string()),
+        Command::Admin(AdminCommand::IssueKey(arguments)) => ("auth-key.issue", arguments.email.to_string()),
+        Command::Admin(AdminCommand::RevokeKey(arguments)) => ("auth-key.revoke", arguments.id.to_string()),
+        Command::Admin(AdminCommand::CreateSpace(arguments)) => {
+            ("space.create", format!("{}/{}", arguments.owner, arguments.name))
+        }
+    };
+    Some((action, Some(target)))
+}
+
+/// Records how a command ended.
+pub(crate) async fn command(
+    platform: &Platform,
+    principal: &Principal,
+    from: IpAddr,
+    act: (&'static str, Option<String>),
+    failure: Option<&Failure>,
+) {
+    let (actor, key) = match principal {
+        Principal::Person(person) => (Some(person.user().email.clone()), Some(person.key().clone())),
+        Principal::Newcomer(newcomer) => (
+            Some(newcomer.email.clone()),
+            newcomer.key.as_ref().map(|key| key.fingerprint.clone()),
+        ),
+        Principal::Stranger => (None, None),
+    };
+    let (action, target) = act;
+    record(
+        platform,
+        AuditEntry {
+            actor,
+            key,
+            ..entry(from, action, target, failure)
+        },
+    )
+    .await;
+}
+
+/// Records that a person entered a Space, or why not. Nobody waits for it: entering must not cost a write to
+/// the disk.
+pub(crate) fn entered(
+    platform: &Arc<Platform>,
+    person: &Person,
+    space: &Granted<Space>,
+    from: IpAddr,
+    failure: Option<&Failure>,
+) {
+    let entry = entry(from, "space.enter", Some(space.id.to_string()), failure);
+    let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
+    let (platform, entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
+    drop(tasks::spawn(
+        "audit",
+        async move { record(&platform, entry).await },
+    ));
+}
+
+/// Records a try to log in that was refused.
+pub(crate) async fn login_refused(platform: &Platform, from: IpAddr, email: &Email, reason: &'static str) {
+    let failure = Failure::new(Code::Refused, reason);
+    record(
+        platform,
+        entry(from, "session.login", Some(email.to_string()), Some(&failure)),
+    )
+    .await;
+}
+
+fn entry(
+    from: IpAddr,
+    action: &'static str,
+    target: Option<String>,
+    failure: Option<&Failure>,
+) -> AuditEntry {
+    let outcome = match failure.map(|failure| failure.code) {
+        None => Outcome::Done,
+        Some(Code::Usage | Code::NotFound | Code::Ambiguous | Code::Refused | Code::NotAuthenticated) => {
+            Outcome::Refused
+        }
+        Some(Code::Unavailable | Code::Internal) => Outcome::Failed,
+    };
+    AuditEntry {
+        at: Timestamp::now(),
+        actor: None,
+        key: None,
+        from: Some(from),
+        action: action.into(),
+        target,
+        outcome,
+        detail: failure.map(|failure| failure.message.clone()),
+    }
+}
+
+async fn record(platform: &Platform, entry: AuditEntry) {
+    if let Err(error) = platform.store.record(&entry).await {
+        error!(error = &error as &dyn std::error::Error, action = %entry.action, "the audit trail was not written");
+    }
+}

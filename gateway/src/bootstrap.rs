@@ -1,0 +1,48 @@
+//! The first platform admin. Works beside a gateway that runs: it only writes intents to the store, and the
+//! gateway makes the Space.
+
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use spaces_protocol::auth_key::AuthKey;
+use spaces_protocol::name::{Email, SpaceName};
+use spaces_store::{CreateSpace, Grant, Issue, NewAuthKey};
+
+use crate::config::Config;
+use crate::{host_key, platform, serve};
+
+/// Makes this person a platform admin who owns a Space, and gives the auth key to log in with.
+pub(crate) async fn bootstrap(config: &Config, email: &Email) -> anyhow::Result<AuthKey> {
+    serve::prepare_state(&config.state)?;
+    let host_key = host_key::load_or_create(&config.state)?;
+    let store = serve::open_store(config).await?;
+    let now = Timestamp::now();
+    let user = store.ensure_platform_admin(email, now).await?;
+    if store.spaces_of(user).await?.is_empty() {
+        match store
+            .create_space(
+                email,
+                &SpaceName::from_email(email),
+                platform::space_spec(config),
+                now,
+            )
+            .await?
+        {
+            // Taken: another bootstrap was quicker.
+            CreateSpace::Created(_) | CreateSpace::NameTaken => {}
+        }
+    }
+    let auth_key = AuthKey::new(rand::random(), host_key::mark(host_key.public_key())?);
+    let lifetime =
+        SignedDuration::try_from(config.access.auth_key_lifetime).context("access.auth_key_lifetime")?;
+    let new = NewAuthKey {
+        email: email.clone(),
+        grant: Grant::Owner,
+        hash: auth_key.hash(),
+        expires_at: now.checked_add(lifetime).context("access.auth_key_lifetime")?,
+        issued_by: None,
+    };
+    match store.issue_auth_key(new, now).await? {
+        Issue::Issued(_) => Ok(auth_key),
+        Issue::NoSpace => anyhow::bail!("the store refused an auth key that names no space"),
+    }
+}

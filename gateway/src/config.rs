@@ -1,0 +1,204 @@
+//! The configuration: config/gateway.toml holds every key with its default, a file of the operator's and
+//! `SPACES_GATEWAY_*` variables lie over it. Unknown keys are errors.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Env, Format, Toml};
+use serde::{Deserialize, Deserializer};
+use spaces_provisioner::SubnetPool;
+
+/// The defaults, and their documentation.
+pub(crate) const DEFAULTS: &str = include_str!("../../config/gateway.toml");
+
+/// Everything that an operator can choose. Its keys are explained in config/gateway.toml.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) state: PathBuf,
+    pub(crate) log: LogConfig,
+    pub(crate) engine: EngineConfig,
+    pub(crate) space: SpaceConfig,
+    pub(crate) access: AccessConfig,
+    pub(crate) limits: LimitsConfig,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogConfig {
+    pub(crate) format: LogFormat,
+    pub(crate) filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    Human,
+    Json,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EngineConfig {
+    pub(crate) socket: PathBuf,
+    #[serde(deserialize_with = "pool")]
+    pub(crate) network_pool: SubnetPool,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) reconcile_every: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpaceConfig {
+    pub(crate) image: String,
+    pub(crate) guest: PathBuf,
+    pub(crate) cpu_millis: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) pids: u32,
+    pub(crate) user: String,
+    pub(crate) accept_env: Vec<String>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) stop_grace: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccessConfig {
+    pub(crate) requests: bool,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) auth_key_lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LimitsConfig {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) login_grace: Duration,
+    pub(crate) connections: usize,
+    pub(crate) connections_per_address: usize,
+    pub(crate) channels_per_connection: usize,
+    pub(crate) login_attempts_per_address: std::num::NonZeroU32,
+    pub(crate) login_attempts_per_email: std::num::NonZeroU32,
+    pub(crate) requests_per_address: std::num::NonZeroU32,
+    pub(crate) rekey_mib: usize,
+}
+
+/// What is wrong with a configuration, for the operator.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A key is unknown, missing, or of another type.
+    #[error("{0}")]
+    Malformed(#[from] Box<figment::Error>),
+    /// A value that cannot work.
+    #[error("{key}: {problem}")]
+    Value {
+        /// Which key.
+        key: &'static str,
+        /// Why.
+        problem: String,
+    },
+}
+
+impl Config {
+    /// The defaults, then `file`, then the environment.
+    pub(crate) fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Toml::string(DEFAULTS));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let config: Self = figment
+            .merge(Env::prefixed("SPACES_GATEWAY_").split("__"))
+            .extract()
+            .map_err(Box::new)?;
+        config.checked()
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let fault = |key, problem: &str| {
+            Err(ConfigError::Value {
+                key,
+                problem: problem.to_owned(),
+            })
+        };
+        if !(1..=1024).contains(&self.limits.rekey_mib) {
+            return fault("limits.rekey_mib", "not between 1 and 1024");
+        }
+        if self.space.cpu_millis < 10 {
+            return fault("space.cpu_millis", "less than 10 cannot run anything");
+        }
+        if self.space.memory_mib < 16 {
+            return fault("space.memory_mib", "less than 16 cannot run anything");
+        }
+        if self.space.pids < 8 {
+            return fault("space.pids", "less than 8 cannot run anything");
+        }
+        Ok(self)
+    }
+
+    /// Where the guest program is: as configured, or beside this program.
+    pub(crate) fn guest_program(&self) -> std::io::Result<PathBuf> {
+        if self.space.guest.as_os_str().is_empty() {
+            Ok(std::env::current_exe()?.with_file_name("spaces-guest"))
+        } else {
+            std::path::absolute(&self.space.guest)
+        }
+    }
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+}
+
+fn pool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SubnetPool, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_file_is_the_defaults_and_says_what_each_key_is_for() {
+        Config::load(None).unwrap();
+        let lines: Vec<&str> = DEFAULTS.lines().collect();
+        for (at, line) in lines
+            .iter()
+            .enumerate()
+            .filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'))
+        {
+            // A pair of keys may share one comment.
+            let above = lines[..at]
+                .iter()
+                .rev()
+                .find(|above| !above.contains(" = "))
+                .unwrap();
+            assert!(above.starts_with('#'), "no comment above `{line}`");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_that_names_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "[space]\nimgae = \"x\"\n").unwrap();
+        let error = Config::load(Some(file.path())).unwrap_err().to_string();
+        assert!(error.contains("imgae"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_cannot_work_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for text in [
+            "[space]\npids = 1\n",
+            "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
+            "listen = \"localhost\"\n",
+        ] {
+            std::fs::write(file.path(), text).unwrap();
+            assert!(Config::load(Some(file.path())).is_err(), "{text}");
+        }
+    }
+}

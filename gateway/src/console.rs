@@ -1,0 +1,174 @@
+//! The command side: `ssh spaces@host COMMAND`, the `spaces` subsystem, and the interactive screen.
+//!
+//! ```text
+//! exec text -> words -> grammar -> Command -> run -> Reply | Failure -> text or JSON -> exit status
+//! ```
+
+mod account;
+mod admin;
+mod keys;
+mod lines;
+mod output;
+mod run;
+mod screen;
+mod spaces;
+mod subsystem;
+
+use std::sync::Arc;
+
+use spaces_protocol::command::{
+    Command, ConnectArguments, ConsoleCommand, KeyCommand, Parsed, parse_console_line,
+};
+use spaces_protocol::failure::{Code, Failure};
+use spaces_protocol::frame::Program;
+use spaces_protocol::reply::Reply;
+use spaces_protocol::wire;
+
+use crate::entrance;
+use crate::identity::Principal;
+use crate::platform::Platform;
+use crate::progress::Reporter;
+use crate::ssh::{ChannelParts, Purpose, fail, finish};
+use lines::{Lines, Prompt};
+use run::Caller;
+
+/// Longest public key file read from standard input.
+const MAX_INPUT: usize = 64 * 1024;
+
+/// Serves one channel of the console, to its end.
+pub(crate) async fn serve(
+    platform: &Arc<Platform>,
+    principal: &Principal,
+    purpose: Purpose,
+    parts: &mut ChannelParts,
+) {
+    match purpose {
+        Purpose::Subsystem(name) if name == wire::SUBSYSTEM => {
+            subsystem::serve(platform, principal, parts).await
+        }
+        Purpose::Exec(line) => command_line(platform, principal, &line, parts).await,
+        Purpose::Subsystem(line) => command_line(platform, principal, line.as_bytes(), parts).await,
+        Purpose::Shell => screen::serve(platform, principal, parts).await,
+    }
+}
+
+/// Runs one line and ends the channel with its status.
+async fn command_line(
+    platform: &Arc<Platform>,
+    principal: &Principal,
+    line: &[u8],
+    parts: &mut ChannelParts,
+) {
+    let mut lines = Lines::new();
+    match one(platform, principal, line, parts, &mut lines).await {
+        Ok(Spoken::Done) => finish(parts, 0).await,
+        Ok(Spoken::Channel) => {}
+        Err(failure) => fail(parts, &failure).await,
+    }
+}
+
+/// What became of a line that did not fail.
+enum Spoken {
+    /// Its answer is written; the channel is still open.
+    Done,
+    /// It took the channel, and ended it.
+    Channel,
+}
+
+/// Parses and runs one line, and writes its answer.
+async fn one(
+    platform: &Arc<Platform>,
+    principal: &Principal,
+    line: &[u8],
+    parts: &mut ChannelParts,
+    lines: &mut Lines,
+) -> Result<Spoken, Failure> {
+    let line = match parse_console_line(line)? {
+        Parsed::Command(line) => line,
+        Parsed::Help(text) => {
+            output::stdout(parts, &text).await;
+            return Ok(Spoken::Done);
+        }
+    };
+    let caller = Caller {
+        platform,
+        principal,
+        from: parts.peer.ip(),
+    };
+    let reply = match line.command {
+        ConsoleCommand::Connect(arguments) => {
+            connect(&caller, arguments, parts).await?;
+            return Ok(Spoken::Channel);
+        }
+        ConsoleCommand::Login(arguments) => caller.login(arguments).await?,
+        ConsoleCommand::Shared(command) => {
+            let command = complete(&caller, command, parts, lines).await?;
+            Reporter::to_channel(parts)
+                .listen(|progress| caller.run(command, progress))
+                .await?
+        }
+    };
+    write(parts, &reply, line.json).await;
+    Ok(Spoken::Done)
+}
+
+async fn write(parts: &mut ChannelParts, reply: &Reply, json: bool) {
+    if json {
+        output::stdout(parts, &format!("{}\n", reply.to_json())).await;
+    } else {
+        let text = reply.to_text();
+        output::stdout(parts, &text.stdout).await;
+        output::stderr(parts, &text.stderr).await;
+    }
+}
+
+/// Asks for what the words left open: the key on standard input, the confirmation on a terminal.
+async fn complete(
+    caller: &Caller<'_>,
+    command: Command,
+    parts: &mut ChannelParts,
+    lines: &mut Lines,
+) -> Result<Command, Failure> {
+    match command {
+        Command::Key(KeyCommand::Add(mut arguments)) => {
+            arguments.public_key = lines.rest(parts, MAX_INPUT).await?;
+            Ok(Command::Key(KeyCommand::Add(arguments)))
+        }
+        Command::Space(spaces_protocol::command::SpaceCommand::Delete(ref arguments))
+            if parts.terminal.is_some() && !arguments.yes =>
+        {
+            let space = entrance::find(caller.platform, caller.person()?, &arguments.space).await?;
+            let question = format!(
+                "delete space {} ({}) and all its data? [y/N] ",
+                space.id, space.name
+            );
+            match lines.ask(parts, &question).await {
+                Prompt::Line(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(command),
+                Prompt::Line(_) | Prompt::Interrupted | Prompt::End => {
+                    Err(Failure::new(Code::Refused, "not deleted"))
+                }
+            }
+        }
+        command => Ok(command),
+    }
+}
+
+async fn connect(
+    caller: &Caller<'_>,
+    arguments: ConnectArguments,
+    parts: &mut ChannelParts,
+) -> Result<(), Failure> {
+    let person = caller.person()?;
+    let reference = match arguments.space {
+        Some(reference) => reference,
+        None => caller.only_space().await?,
+    };
+    let program = match arguments.command.as_slice() {
+        [] => Program::LoginShell,
+        // One word is a line for the shell, several are a program with its arguments.
+        [line] => Program::Command(line.clone().into_bytes()),
+        words => Program::Command(shell_words::join(words).into_bytes()),
+    };
+    entrance::enter(caller.platform, person, &reference, program, parts).await;
+    Ok(())
+}

@@ -1,0 +1,109 @@
+//! One command on behalf of one caller: the right to it, what it does, and its entry in the audit trail.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use spaces_protocol::command::{AuthCommand, Command, KeyCommand, LoginArguments, SpaceCommand};
+use spaces_protocol::failure::{Code, Failure};
+use spaces_protocol::reply::Reply;
+use spaces_provisioner::Progress;
+
+use super::{account, admin, keys, spaces};
+use crate::audit;
+use crate::identity::{Newcomer, Person, PlatformAdmin, Principal};
+use crate::platform::Platform;
+
+/// Who asks, and from where.
+pub(crate) struct Caller<'a> {
+    pub(crate) platform: &'a Arc<Platform>,
+    pub(crate) principal: &'a Principal,
+    pub(crate) from: IpAddr,
+}
+
+impl Caller<'_> {
+    /// Runs a command and records it if it changes anything.
+    pub(crate) async fn run(&self, command: Command, progress: Progress) -> Result<Reply, Failure> {
+        let act = audit::act(&command);
+        let outcome = self.dispatch(command, progress).await;
+        if let Some(act) = act {
+            audit::command(
+                self.platform,
+                self.principal,
+                self.from,
+                act,
+                outcome.as_ref().err(),
+            )
+            .await;
+        }
+        outcome
+    }
+
+    /// Registers the newcomer's key and redeems the auth key.
+    pub(crate) async fn login(&self, arguments: LoginArguments) -> Result<Reply, Failure> {
+        let outcome = account::login(self, arguments).await;
+        audit::command(
+            self.platform,
+            self.principal,
+            self.from,
+            ("session.login", None),
+            outcome.as_ref().err(),
+        )
+        .await;
+        outcome
+    }
+
+    async fn dispatch(&self, command: Command, progress: Progress) -> Result<Reply, Failure> {
+        match command {
+            Command::Request(arguments) => account::request(self, arguments).await,
+            Command::Whoami => account::whoami(self),
+            Command::Auth(AuthCommand::Logout) => account::logout(self).await,
+            Command::List | Command::Space(SpaceCommand::List) => spaces::list(self).await,
+            Command::Space(SpaceCommand::Up(arguments)) => spaces::up(self, &arguments.space, progress).await,
+            Command::Space(SpaceCommand::Down(arguments)) => {
+                spaces::down(self, &arguments.space, progress).await
+            }
+            Command::Space(SpaceCommand::Delete(arguments)) => {
+                spaces::delete(self, &arguments.space, progress).await
+            }
+            Command::Key(KeyCommand::List) => keys::list(self).await,
+            Command::Key(KeyCommand::Add(arguments)) => keys::add(self, arguments).await,
+            Command::Key(KeyCommand::Remove(arguments)) => keys::remove(self, arguments).await,
+            Command::Admin(command) => admin::run(self, self.platform_admin()?, command, progress).await,
+        }
+    }
+
+    /// The person who asks.
+    pub(crate) fn person(&self) -> Result<&Person, Failure> {
+        match self.principal {
+            Principal::Person(person) => Ok(person),
+            Principal::Newcomer(_) => Err(not_authenticated("run `login` first: it registers your key")),
+            Principal::Stranger => Err(not_authenticated(
+                "`join@` takes requests for access and nothing else",
+            )),
+        }
+    }
+
+    /// The newcomer who asks.
+    pub(crate) fn newcomer(&self) -> Result<&Newcomer, Failure> {
+        match self.principal {
+            Principal::Newcomer(newcomer) => Ok(newcomer),
+            Principal::Person(person) => Err(Failure::new(
+                Code::Refused,
+                format!("you are logged in as {}", person.user().email),
+            )
+            .hint("`auth logout` ends this")),
+            Principal::Stranger => Err(not_authenticated("log in as `spaces@`")),
+        }
+    }
+
+    fn platform_admin(&self) -> Result<PlatformAdmin<'_>, Failure> {
+        self.person()?.as_platform_admin().ok_or_else(|| {
+            Failure::new(Code::Refused, "that is for platform admins")
+                .hint("a platform admin can `admin grant` you this")
+        })
+    }
+}
+
+fn not_authenticated(hint: &str) -> Failure {
+    Failure::new(Code::NotAuthenticated, "not authenticated").hint(hint)
+}

@@ -1,0 +1,140 @@
+//! Spaces: `list`, `space up`, `space down`, `space delete`.
+
+use std::future::Future;
+
+use spaces_protocol::failure::{Code, Failure};
+use spaces_protocol::name::{Role, SpaceReference};
+use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow};
+use spaces_provisioner::Progress;
+use spaces_store::{Granted, Space};
+
+use super::run::Caller;
+use crate::entrance::{find, store_failed};
+use crate::lifecycle::{LifecycleError, space_state};
+
+pub(crate) async fn list(caller: &Caller<'_>) -> Result<Reply, Failure> {
+    Ok(Reply::Spaces(mine(caller).await?.iter().map(row).collect()))
+}
+
+pub(crate) async fn up(
+    caller: &Caller<'_>,
+    reference: &SpaceReference,
+    progress: Progress,
+) -> Result<Reply, Failure> {
+    let space = owned(caller, reference, "start").await?;
+    let up = caller.platform.lifecycle.up(&space, progress);
+    explained(reference, up)
+        .await
+        .map(|space| Reply::SpaceIs(change(&space)))
+}
+
+pub(crate) async fn down(
+    caller: &Caller<'_>,
+    reference: &SpaceReference,
+    progress: Progress,
+) -> Result<Reply, Failure> {
+    let space = owned(caller, reference, "stop").await?;
+    progress.say("stopping the space");
+    let down = caller.platform.lifecycle.down(&space);
+    explained(reference, down)
+        .await
+        .map(|space| Reply::SpaceIs(change(&space)))
+}
+
+pub(crate) async fn delete(
+    caller: &Caller<'_>,
+    reference: &SpaceReference,
+    progress: Progress,
+) -> Result<Reply, Failure> {
+    let space = owned(caller, reference, "delete").await?;
+    progress.say("removing the space and all its data");
+    explained(reference, caller.platform.lifecycle.delete(&space)).await?;
+    Ok(Reply::SpaceDeleted(SpaceChange {
+        id: space.id,
+        name: space.name.clone(),
+        state: None,
+    }))
+}
+
+impl Caller<'_> {
+    /// The one Space this person can use; an error that says which there are, if it is not one.
+    pub(crate) async fn only_space(&self) -> Result<SpaceReference, Failure> {
+        match mine(self).await?.as_slice() {
+            [] => Err(Failure::new(Code::NotFound, "you have no space")
+                .hint("a platform admin can make one for you")),
+            [space] => Ok(SpaceReference::Id(space.id)),
+            several => {
+                let names = several
+                    .iter()
+                    .map(|space| format!("`{}`", space.name))
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                Err(
+                    Failure::new(Code::Ambiguous, format!("you have several spaces: {names}"))
+                        .hint("name the one: `connect SPACE`"),
+                )
+            }
+        }
+    }
+}
+
+/// What people see of a Space that changed.
+pub(crate) fn change(space: &Space) -> SpaceChange {
+    let state = space_state(space.desired, space.observed);
+    SpaceChange {
+        id: space.id,
+        name: space.name.clone(),
+        state: Some(state),
+    }
+}
+
+async fn mine(caller: &Caller<'_>) -> Result<Vec<Granted<Space>>, Failure> {
+    let user = caller.person()?.user().id;
+    caller
+        .platform
+        .store
+        .spaces_of(user)
+        .await
+        .map_err(|error| store_failed(&error))
+}
+
+/// The Space, if this person may do more than use it.
+async fn owned(
+    caller: &Caller<'_>,
+    reference: &SpaceReference,
+    verb: &str,
+) -> Result<Granted<Space>, Failure> {
+    let space = find(caller.platform, caller.person()?, reference).await?;
+    match space.role() {
+        Role::Admin => Ok(space),
+        Role::Member => Err(Failure::new(
+            Code::Refused,
+            format!("you are a member of `{reference}`: only its admin can {verb} it"),
+        )
+        .hint(format!("ask {}", space.owner_email))),
+    }
+}
+
+async fn explained<T>(
+    reference: &SpaceReference,
+    operation: impl Future<Output = Result<T, LifecycleError>>,
+) -> Result<T, Failure> {
+    operation
+        .await
+        .map_err(|error| error.explain(&reference.to_string()))
+}
+
+fn row(space: &Granted<Space>) -> SpaceRow {
+    SpaceRow {
+        id: space.id,
+        name: space.name.clone(),
+        role: space.role(),
+        state: space_state(space.desired, space.observed),
+        cpu: space.spec.cpu_millis,
+        memory: space.spec.memory_mib,
+        disk: None,
+        net: None,
+        llm_tokens: None,
+        created_at: space.created_at,
+    }
+}

@@ -1,0 +1,138 @@
+//! Entering a Space: right to it, awake, guest reached, program started. `ssh REF@host` and `connect` end
+//! up here.
+
+use std::sync::Arc;
+
+use spaces_protocol::failure::{Code, Failure, shortened};
+use spaces_protocol::frame::{Program, Start};
+use spaces_protocol::name::SpaceReference;
+use spaces_store::{FindSpace, Granted, Space, StoreError};
+use tracing::{error, info, warn};
+
+use crate::audit;
+use crate::identity::Person;
+use crate::lifecycle::store_unavailable;
+use crate::platform::Platform;
+use crate::progress::Reporter;
+use crate::relay::{self, Ended};
+use crate::ssh::{ChannelParts, Purpose, fail};
+
+/// What a channel's purpose means inside a Space; subsystems have no meaning there yet.
+pub(crate) fn program(purpose: Purpose) -> Option<Program> {
+    match purpose {
+        Purpose::Shell => Some(Program::LoginShell),
+        Purpose::Exec(command) => Some(Program::Command(command)),
+        Purpose::Subsystem(_) => None,
+    }
+}
+
+/// Runs the program in the Space for this person, and ends the channel with its status or with a failure.
+pub(crate) async fn enter(
+    platform: &Arc<Platform>,
+    person: &Person,
+    reference: &SpaceReference,
+    program: Program,
+    parts: &mut ChannelParts,
+) {
+    if let Err(failure) = attempt(platform, person, reference, program, parts).await {
+        fail(parts, &failure).await;
+    }
+}
+
+async fn attempt(
+    platform: &Arc<Platform>,
+    person: &Person,
+    reference: &SpaceReference,
+    program: Program,
+    parts: &mut ChannelParts,
+) -> Result<(), Failure> {
+    let space = find(platform, person, reference).await?;
+    let outcome = wake_and_dial(platform, &space, reference, parts).await;
+    audit::entered(platform, person, &space, parts.peer.ip(), outcome.as_ref().err());
+    let guest = outcome?;
+    info!(space = %space.id, user = %person.user().email, "entered");
+    let start = start(platform, program, parts);
+    match relay::run(&mut parts.ssh, guest, start).await {
+        Ended::Exited | Ended::ClientGone => Ok(()),
+        Ended::NotStarted(text) => Err(Failure::new(
+            Code::Refused,
+            format!("the program could not be started: {}", shortened(&text, 200)),
+        )),
+        Ended::GuestLost(error) => {
+            warn!(space = %space.id, %error, "the guest was lost");
+            Err(
+                Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
+                    .hint("`list` shows what it is doing"),
+            )
+        }
+    }
+}
+
+/// The Space of this reference, if this person has a role in it.
+pub(crate) async fn find(
+    platform: &Platform,
+    person: &Person,
+    reference: &SpaceReference,
+) -> Result<Granted<Space>, Failure> {
+    match platform.store.find_space(person.user().id, reference).await {
+        Ok(FindSpace::Found(space)) => Ok(space),
+        Ok(FindSpace::Absent) => Err(
+            Failure::new(Code::NotFound, format!("no space named `{reference}`"))
+                .hint("`list` shows the spaces you can use"),
+        ),
+        Ok(FindSpace::Ambiguous(ids)) => {
+            let ids = ids
+                .iter()
+                .map(|id| format!("`{id}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            Err(Failure::new(
+                Code::Ambiguous,
+                format!("`{reference}` is the name of more than one space: {ids}"),
+            )
+            .hint("name it by its id"))
+        }
+        Err(error) => Err(store_failed(&error)),
+    }
+}
+
+/// Logs what the store said, for the person knows only that it failed.
+pub(crate) fn store_failed(error: &StoreError) -> Failure {
+    error!(error = error as &dyn std::error::Error, "the store failed");
+    store_unavailable()
+}
+
+async fn wake_and_dial(
+    platform: &Arc<Platform>,
+    space: &Granted<Space>,
+    reference: &SpaceReference,
+    parts: &ChannelParts,
+) -> Result<(relay::GuestReader, relay::GuestWriter), Failure> {
+    let reporter = Reporter::to_channel(parts);
+    let awake = reporter
+        .listen(|progress| platform.lifecycle.ensure_running(space, progress))
+        .await;
+    awake.map_err(|error| error.explain(&reference.to_string()))?;
+    platform.hub.channel(space.id).await.map_err(|error| {
+        warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
+        Failure::new(Code::Unavailable, format!("space `{reference}` does not answer")).hint(format!(
+            "`space down --space {reference}`, then `space up`, starts it anew"
+        ))
+    })
+}
+
+fn start(platform: &Platform, program: Program, parts: &mut ChannelParts) -> Start {
+    let (peer, local) = (parts.peer, parts.local);
+    let mut environment = std::mem::take(&mut parts.environment);
+    // As sshd sets them; programs look here for where their person sits.
+    let client = format!("{} {} {}", peer.ip(), peer.port(), local.port());
+    let connection = format!("{} {} {} {}", peer.ip(), peer.port(), local.ip(), local.port());
+    environment.push(("SSH_CLIENT".to_owned(), client));
+    environment.push(("SSH_CONNECTION".to_owned(), connection));
+    Start {
+        program,
+        user: platform.config.space.user.clone(),
+        environment,
+        terminal: parts.terminal.clone(),
+    }
+}

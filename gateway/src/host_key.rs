@@ -1,0 +1,67 @@
+//! The gateway's identity: an Ed25519 host key in the state folder, made at the first start.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+use russh::keys::ssh_key::LineEnding;
+use russh::keys::ssh_key::private::Ed25519Keypair;
+use russh::keys::{PrivateKey, PublicKey};
+use spaces_protocol::auth_key::GatewayMark;
+
+const FILE: &str = "ssh_host_ed25519_key";
+
+/// Reads the host key of this state folder, or makes it.
+pub(crate) fn load_or_create(state: &Path) -> anyhow::Result<PrivateKey> {
+    let path = state.join(FILE);
+    match PrivateKey::read_openssh_file(&path) {
+        Ok(key) => Ok(key),
+        Err(_) if !path.exists() => create(state, &path),
+        Err(error) => Err(error).with_context(|| format!("cannot read the host key {}", path.display())),
+    }
+}
+
+fn create(state: &Path, path: &Path) -> anyhow::Result<PrivateKey> {
+    let seed: [u8; 32] = rand::random();
+    let keypair = Ed25519Keypair::from(&SigningKey::from_bytes(&seed));
+    let key = PrivateKey::new(keypair.into(), "spaces-gateway")?;
+    let text = key.to_openssh(LineEnding::LF)?;
+    // Under another name first: a crash must not leave half a key, which the next start would stumble over.
+    let mut file = tempfile::Builder::new().prefix(".host-key").tempfile_in(state)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path)
+        .with_context(|| format!("cannot write the host key {}", path.display()))?;
+    let public = key.public_key().to_openssh()? + "\n";
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o644)
+        .open(path.with_extension("pub"))?
+        .write_all(public.as_bytes())?;
+    Ok(key)
+}
+
+/// What auth keys of this gateway carry.
+pub(crate) fn mark(key: &PublicKey) -> anyhow::Result<GatewayMark> {
+    Ok(GatewayMark::of_host_key(&key.to_bytes()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_is_made_once_and_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let state = tempfile::tempdir().unwrap();
+        let made = load_or_create(state.path()).unwrap();
+        let read = load_or_create(state.path()).unwrap();
+        assert_eq!(made.public_key(), read.public_key());
+        let mode = state.path().join(FILE).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

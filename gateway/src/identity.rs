@@ -1,0 +1,76 @@
+//! Who is at the other end. Only [`crate::ssh::auth`] makes a [`Principal`], after a signature was verified
+//! (a person), or an auth key was found good (a newcomer).
+
+use spaces_protocol::name::{Email, Fingerprint};
+use spaces_store::User;
+
+/// Whoever an SSH connection was authenticated as.
+#[derive(Debug, Clone)]
+pub(crate) enum Principal {
+    /// Holds a registered device key.
+    Person(Person),
+    /// Holds a good auth key; may only `login`.
+    Newcomer(Newcomer),
+    /// Came as `join`; may only request access.
+    Stranger,
+}
+
+/// A user of this platform, proved by a device key.
+#[derive(Debug, Clone)]
+pub(crate) struct Person {
+    user: User,
+    key: Fingerprint,
+}
+
+impl Person {
+    /// To be called with the owner of a key whose signature was just verified, and with nobody else.
+    pub(crate) fn proved(user: User, key: Fingerprint) -> Self {
+        Self { user, key }
+    }
+
+    /// Who.
+    pub(crate) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// By which key.
+    pub(crate) fn key(&self) -> &Fingerprint {
+        &self.key
+    }
+
+    /// The right to run the platform, if this person has it.
+    pub(crate) fn as_platform_admin(&self) -> Option<PlatformAdmin<'_>> {
+        self.user.platform_admin.then_some(PlatformAdmin { person: self })
+    }
+}
+
+/// A person who runs the platform.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlatformAdmin<'a> {
+    person: &'a Person,
+}
+
+impl PlatformAdmin<'_> {
+    /// Who.
+    pub(crate) fn user(&self) -> &User {
+        self.person.user()
+    }
+}
+
+/// Somebody with a good auth key, and perhaps a key pair that is not registered yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Newcomer {
+    pub(crate) email: Email,
+    /// Of the auth key's secret, as the store knows it.
+    pub(crate) auth_key: [u8; 32],
+    /// The key whose signature was verified on this connection.
+    pub(crate) key: Option<ProvenKey>,
+}
+
+/// A public key whose private half the other end holds.
+#[derive(Debug, Clone)]
+pub(crate) struct ProvenKey {
+    pub(crate) fingerprint: Fingerprint,
+    /// One line in OpenSSH's form, without a comment.
+    pub(crate) openssh: String,
+}

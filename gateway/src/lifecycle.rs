@@ -1,0 +1,227 @@
+//! Makes what runs equal to what is true: the one place that joins store and provisioner, and the one writer
+//! of a Space's state.
+//!
+//! ```text
+//! intent (store) -> act (engine) -> confirm (store)
+//! ```
+//!
+//! Each operation holds its Space's lock from intent to confirmation, runs in a task of its own (a client
+//! that drops does not cut it in half), and is idempotent: after a SIGKILL anywhere, [`reconcile`] reads the
+//! intents and carries on.
+
+mod error;
+mod locks;
+mod reconcile;
+mod state;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use spaces_protocol::name::SpaceId;
+use spaces_provisioner::{Blueprint, Progress, ProvisionError, Provisioner};
+use spaces_store::{Desired, Granted, Observed, Space, Store};
+use tracing::{info, warn};
+
+pub(crate) use error::{LifecycleError, store_unavailable};
+pub(crate) use state::space_state;
+
+use crate::relay::Hub;
+use crate::tasks;
+
+/// Joins what is true with what runs.
+pub(crate) struct Lifecycle {
+    store: Store,
+    provisioner: Arc<dyn Provisioner>,
+    hub: Arc<Hub>,
+    guest: PathBuf,
+    stop_grace: Duration,
+    locks: locks::Locks,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(
+        store: Store,
+        provisioner: Arc<dyn Provisioner>,
+        hub: Arc<Hub>,
+        guest: PathBuf,
+        stop_grace: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            provisioner,
+            hub,
+            guest,
+            stop_grace,
+            locks: locks::Locks::default(),
+        })
+    }
+
+    /// A person wants this Space to run.
+    pub(crate) async fn up(
+        self: &Arc<Self>,
+        space: &Granted<Space>,
+        progress: Progress,
+    ) -> Result<Space, LifecycleError> {
+        let (lifecycle, id) = (Arc::clone(self), space.id);
+        run("up", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            lifecycle.intend(id, Desired::Running).await?;
+            lifecycle.make_it_run(id, &progress).await
+        })
+        .await
+    }
+
+    /// A person wants this Space to stop, and to stay so.
+    pub(crate) async fn down(self: &Arc<Self>, space: &Granted<Space>) -> Result<Space, LifecycleError> {
+        let (lifecycle, id) = (Arc::clone(self), space.id);
+        run("down", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            lifecycle.intend(id, Desired::Stopped).await?;
+            lifecycle.make_it_stop(id).await
+        })
+        .await
+    }
+
+    /// A person wants this Space gone, with all its data.
+    pub(crate) async fn delete(self: &Arc<Self>, space: &Granted<Space>) -> Result<(), LifecycleError> {
+        let (lifecycle, id) = (Arc::clone(self), space.id);
+        run("delete", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            lifecycle.intend(id, Desired::Deleted).await?;
+            lifecycle.make_it_go(id).await
+        })
+        .await
+    }
+
+    /// Makes a Space real that the store was just told of.
+    pub(crate) async fn realize(
+        self: &Arc<Self>,
+        id: SpaceId,
+        progress: Progress,
+    ) -> Result<Space, LifecycleError> {
+        let lifecycle = Arc::clone(self);
+        run("realize", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            lifecycle.make_it_run(id, &progress).await
+        })
+        .await
+    }
+
+    /// Somebody wants to enter. Wakes a Space that nobody put to sleep, and only that.
+    pub(crate) async fn ensure_running(
+        self: &Arc<Self>,
+        space: &Granted<Space>,
+        progress: Progress,
+    ) -> Result<(), LifecycleError> {
+        match (space.desired, space.observed) {
+            (Desired::Deleted, _) => Err(LifecycleError::Gone),
+            (Desired::Stopped, _) => Err(LifecycleError::PutToSleep),
+            (Desired::Running, Observed::Missing) => Err(LifecycleError::Missing),
+            (Desired::Running, Observed::Running) => Ok(()),
+            (Desired::Running, Observed::Absent | Observed::Stopped | Observed::Failed) => {
+                self.realize(space.id, progress).await.map(drop)
+            }
+        }
+    }
+
+    /// Whether the engine answers: asked before an intent that a person would otherwise have to repeat.
+    pub(crate) async fn engine_answers(&self) -> Result<(), LifecycleError> {
+        Ok(self.provisioner.ping().await?)
+    }
+
+    /// Writes what a person wants. Deletion is final: after it there is nothing to want.
+    async fn intend(&self, id: SpaceId, desired: Desired) -> Result<(), LifecycleError> {
+        self.store
+            .set_desired(id, desired)
+            .await?
+            .ok_or(LifecycleError::Gone)
+    }
+
+    async fn make_it_run(&self, id: SpaceId, progress: &Progress) -> Result<Space, LifecycleError> {
+        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+        match space.desired {
+            Desired::Running => {}
+            Desired::Stopped => return Err(LifecycleError::PutToSleep),
+            Desired::Deleted => return Err(LifecycleError::Gone),
+        }
+        self.hub.open_door(id).map_err(LifecycleError::Door)?;
+        let outcome = self
+            .provisioner
+            .ensure_running(&self.blueprint(&space)?, progress)
+            .await;
+        let observed = match &outcome {
+            Ok(()) => Observed::Running,
+            // Says nothing about the Space.
+            Err(
+                ProvisionError::EngineUnavailable(_)
+                | ProvisionError::EventsEnded
+                | ProvisionError::DeadlineExceeded { .. },
+            ) => space.observed,
+            Err(_) => Observed::Failed,
+        };
+        self.confirm(id, observed).await?;
+        outcome?;
+        Ok(Space { observed, ..space })
+    }
+
+    async fn make_it_stop(&self, id: SpaceId) -> Result<Space, LifecycleError> {
+        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+        self.provisioner.ensure_stopped(id, self.stop_grace).await?;
+        self.confirm(id, Observed::Stopped).await?;
+        Ok(Space {
+            observed: Observed::Stopped,
+            ..space
+        })
+    }
+
+    async fn make_it_go(&self, id: SpaceId) -> Result<(), LifecycleError> {
+        self.provisioner.ensure_absent(id).await?;
+        self.hub.shut_door(id).map_err(LifecycleError::Door)?;
+        self.store.forget_space(id, jiff::Timestamp::now()).await?;
+        self.locks.forget(id);
+        info!(space = %id, "space deleted");
+        Ok(())
+    }
+
+    async fn confirm(&self, id: SpaceId, observed: Observed) -> Result<(), LifecycleError> {
+        info!(space = %id, state = ?observed, "space observed");
+        // A Space that is forgotten meanwhile needs no record.
+        self.store.set_observed(id, observed).await?;
+        Ok(())
+    }
+
+    fn blueprint(&self, space: &Space) -> Result<Blueprint, LifecycleError> {
+        Ok(Blueprint {
+            space: space.id,
+            hostname: space.name.to_string(),
+            image: space.spec.image.parse()?,
+            cpu_millis: space.spec.cpu_millis,
+            memory_mib: space.spec.memory_mib,
+            pids: space.spec.pids,
+            guest: self.guest.clone(),
+            socket_folder: self.hub.socket_folder(space.id),
+        })
+    }
+}
+
+/// Runs an operation to its end, whether or not whoever asked for it is still there.
+async fn run<T, F>(name: &'static str, operation: F) -> Result<T, LifecycleError>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, LifecycleError>> + Send + 'static,
+{
+    let outcome = match tasks::spawn(name, operation).await {
+        Ok(outcome) => outcome,
+        Err(crash) => Err(LifecycleError::Crashed(crash)),
+    };
+    if let Err(error) = &outcome {
+        warn!(
+            operation = name,
+            error = error as &dyn std::error::Error,
+            "operation failed"
+        );
+    }
+    outcome
+}

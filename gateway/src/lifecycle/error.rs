@@ -1,0 +1,93 @@
+//! Why a Space is not as it should be, and what its person reads of it.
+
+use spaces_protocol::failure::{Code, Failure};
+use spaces_provisioner::{ImageNameError, ProvisionError};
+use spaces_store::StoreError;
+
+/// Why an operation on a Space did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LifecycleError {
+    /// It was deleted meanwhile.
+    #[error("the space is gone")]
+    Gone,
+    /// A person stopped it; entering it does not wake it.
+    #[error("the space was stopped by a person")]
+    PutToSleep,
+    /// Its container was removed behind our back.
+    #[error("the space's container was removed from outside")]
+    Missing,
+    /// Its socket folder could not be made or removed.
+    #[error("the space's socket folder")]
+    Door(#[source] std::io::Error),
+    /// The store failed.
+    #[error("the store")]
+    Store(#[from] StoreError),
+    /// The engine failed.
+    #[error("the engine")]
+    Provision(#[from] ProvisionError),
+    /// The configured image has no name that an engine knows.
+    #[error("the space's image")]
+    Image(#[from] ImageNameError),
+    /// The operation panicked.
+    #[error("the operation crashed")]
+    Crashed(#[source] tokio::task::JoinError),
+}
+
+impl LifecycleError {
+    /// What the person reads, who named the Space like this.
+    pub(crate) fn explain(&self, space: &str) -> Failure {
+        match self {
+            Self::Gone => Failure::new(Code::NotFound, format!("no space named `{space}`"))
+                .hint("`list` shows the spaces you can use"),
+            Self::PutToSleep => Failure::new(Code::Refused, format!("space `{space}` is stopped"))
+                .hint(format!("`space up --space {space}` starts it")),
+            Self::Missing => Failure::new(
+                Code::Refused,
+                format!("space `{space}` was removed from the engine"),
+            )
+            .hint(format!(
+                "`space up --space {space}` makes it anew, without its data"
+            )),
+            Self::Image(_) => Failure::new(Code::Refused, "the image of new spaces has no valid name")
+                .hint("a platform admin can correct `space.image` in the configuration"),
+            Self::Store(_) => store_unavailable(),
+            Self::Provision(error) => explain_provision(error, space),
+            Self::Door(_) | Self::Crashed(_) => {
+                Failure::new(Code::Internal, format!("space `{space}` could not be served"))
+                    .hint("the platform's log tells why")
+            }
+        }
+    }
+}
+
+/// The store does not answer.
+pub(crate) fn store_unavailable() -> Failure {
+    Failure::new(Code::Unavailable, "the platform's store does not answer")
+        .hint("nothing was changed; try again later")
+}
+
+fn explain_provision(error: &ProvisionError, space: &str) -> Failure {
+    match error {
+        ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded => {
+            Failure::new(Code::Unavailable, "the container engine does not answer").hint("try again later")
+        }
+        ProvisionError::DeadlineExceeded { .. } => {
+            Failure::new(Code::Unavailable, "the container engine is too slow to answer")
+                .hint("try again later")
+        }
+        ProvisionError::ImageMissing { image, .. } => Failure::new(
+            Code::Refused,
+            format!("the image `{image}` is not here and cannot be pulled"),
+        )
+        .hint("a platform admin can build or load it"),
+        ProvisionError::OutOfSubnets { .. } => {
+            Failure::new(Code::Refused, "the platform has no network left for a space")
+                .hint("a platform admin can widen `engine.network_pool`")
+        }
+        ProvisionError::UnusablePath { .. } | ProvisionError::Engine { .. } => Failure::new(
+            Code::Internal,
+            format!("the container engine refused to run space `{space}`"),
+        )
+        .hint("the platform's log tells why"),
+    }
+}

@@ -1,0 +1,119 @@
+//! `spaces-gateway`: the whole front of a Spaces platform, in one process.
+
+mod audit;
+mod bootstrap;
+mod config;
+mod console;
+mod entrance;
+mod host_key;
+mod identity;
+mod lifecycle;
+mod limits;
+mod platform;
+mod progress;
+mod relay;
+mod serve;
+mod ssh;
+mod tasks;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use spaces_protocol::name::Email;
+
+use crate::config::{Config, LogFormat};
+
+#[derive(Parser)]
+#[command(
+    name = "spaces-gateway",
+    about = "The SSH server of a Spaces platform",
+    disable_version_flag = true
+)]
+struct Arguments {
+    /// Configuration file; without one, the defaults of config/gateway.toml
+    #[arg(long, global = true, value_name = "FILE", env = "SPACES_GATEWAY_CONFIG_FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C; Spaces keep running
+    Serve,
+    /// Make a platform admin with a Space, and print an auth key to log in with
+    Bootstrap {
+        /// The admin's e-mail address
+        email: Email,
+    },
+    /// Check the configuration, and that what it names is there
+    Check,
+    /// Print the version
+    Version,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(
+                clippy::print_stderr,
+                reason = "the operator's terminal; there may be no log yet"
+            )]
+            {
+                eprintln!("error: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Command::Version = arguments.command {
+        print(concat!("spaces-gateway ", env!("CARGO_PKG_VERSION")));
+        return Ok(());
+    }
+    let config = Config::load(arguments.config.as_deref()).context("the configuration")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    match &arguments.command {
+        Command::Serve => {
+            start_log(&config)?;
+            runtime.block_on(serve::serve(config))
+        }
+        Command::Bootstrap { email } => {
+            let auth_key = runtime.block_on(bootstrap::bootstrap(&config, email))?;
+            print(&auth_key.to_string());
+            Ok(())
+        }
+        Command::Check => {
+            print(&runtime.block_on(serve::check(config))?);
+            Ok(())
+        }
+        Command::Version => Ok(()),
+    }
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "the answer of a command that was typed at a terminal"
+)]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+fn start_log(config: &Config) -> anyhow::Result<()> {
+    use std::io::IsTerminal as _;
+
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).context("log.filter")?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    match config.log.format {
+        LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}

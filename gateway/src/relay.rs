@@ -1,0 +1,10 @@
+//! The way into Spaces: one [`Hub`] that guests dial, and the pumps between an SSH channel and a guest's.
+
+mod door;
+mod hub;
+mod pump;
+mod socket;
+
+pub(crate) use hub::Hub;
+pub(crate) use pump::{Ended, SshChannel, run, window_size};
+pub(crate) use socket::{GuestReader, GuestWriter};

@@ -1,0 +1,208 @@
+//! One Space's socket: takes the guest's control connection, and matches the channels it dials to those who
+//! asked for them.
+//!
+//! ```text
+//! accept -> Hello::Control -> becomes the control connection (a newer one replaces an older)
+//!        -> Hello::Channel -> its ticket is looked up once and handed to whoever waits for it
+//!        -> anything else, or nothing in time -> closed
+//! ```
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use spaces_protocol::frame::{FromGuest, Hello, SOCKET_PATH, ToGuest, VERSION};
+use spaces_protocol::name::SpaceId;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+use super::hub::HubError;
+use super::socket::{ANSWER, GuestReader, GuestWriter, framed};
+use crate::tasks::{self, Owned};
+
+/// Connections of one guest that have not said hello yet. A guest that floods waits in its own backlog.
+const GREETING: usize = 32;
+
+/// Requests for channels that the control connection has not taken yet.
+const PENDING: usize = 256;
+
+/// Where requests for channels go: the guest's present control connection, if it has one.
+type Control = Option<mpsc::Sender<u64>>;
+type Waiting = HashMap<u64, oneshot::Sender<(GuestReader, GuestWriter)>>;
+
+pub(crate) struct Door {
+    shared: Arc<Shared>,
+    _accepting: Owned,
+}
+
+struct Shared {
+    space: SpaceId,
+    control: watch::Sender<Control>,
+    waiting: Mutex<Waiting>,
+}
+
+impl Door {
+    /// Listens in this folder. A socket that an earlier gateway left there is replaced.
+    pub(crate) fn open(space: SpaceId, folder: &Path) -> io::Result<Self> {
+        // By way of the folder's descriptor: a socket's path has 108 bytes, a state folder may be deep.
+        let folder = std::fs::File::open(folder)?;
+        let name = Path::new(SOCKET_PATH).file_name().unwrap_or_default();
+        let path = Path::new("/proc/self/fd")
+            .join(folder.as_raw_fd().to_string())
+            .join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        let shared = Arc::new(Shared {
+            space,
+            control: watch::Sender::new(None),
+            waiting: Mutex::default(),
+        });
+        let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
+        Ok(Self {
+            shared,
+            _accepting: accepting,
+        })
+    }
+
+    /// Asks the guest for one more connection, and waits for both of them to be there.
+    pub(crate) async fn channel(&self) -> Result<(GuestReader, GuestWriter), HubError> {
+        let (sender, receiver) = oneshot::channel();
+        let ticket = self.shared.issue(sender);
+        let asked = timeout(ANSWER, self.shared.ask(ticket)).await;
+        let channel = match asked {
+            Ok(()) => timeout(ANSWER, receiver).await,
+            Err(elapsed) => Err(elapsed),
+        };
+        self.shared.waiting().remove(&ticket);
+        match channel {
+            Ok(Ok(channel)) => Ok(channel),
+            Ok(Err(_)) | Err(_) => Err(HubError::Silent),
+        }
+    }
+}
+
+impl Shared {
+    fn issue(&self, sender: oneshot::Sender<(GuestReader, GuestWriter)>) -> u64 {
+        let ticket = rand::random();
+        self.waiting().insert(ticket, sender);
+        ticket
+    }
+
+    /// Hands the ticket to the control connection, waiting for a guest that has just started or lost us.
+    async fn ask(&self, ticket: u64) {
+        let mut changes = self.control.subscribe();
+        loop {
+            let control = changes.borrow_and_update().clone();
+            if let Some(control) = control
+                && control.send(ticket).await.is_ok()
+            {
+                return;
+            }
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn accept(listener: UnixListener, shared: Arc<Shared>) {
+    let greeting = Arc::new(Semaphore::new(GREETING));
+    loop {
+        let Ok(permit) = Arc::clone(&greeting).acquire_owned().await else {
+            return;
+        };
+        match listener.accept().await {
+            Ok((stream, _address)) => {
+                let shared = Arc::clone(&shared);
+                drop(tasks::spawn("guest", async move {
+                    greet(stream, shared, permit).await
+                }));
+            }
+            Err(error) => {
+                // Out of descriptors, mostly: the next connection that ends makes room again.
+                warn!(space = %shared.space, %error, "a guest's connection could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::OwnedSemaphorePermit) {
+    let (mut reader, writer) = framed(stream);
+    let hello = reader.message().await;
+    drop(permit);
+    match hello {
+        Ok(FromGuest::Hello(Hello::Control { version: VERSION })) => control(reader, writer, &shared).await,
+        Ok(FromGuest::Hello(Hello::Control { version })) => {
+            warn!(space = %shared.space, version, "the guest speaks another version: stop and start the space");
+        }
+        Ok(FromGuest::Hello(Hello::Channel { ticket })) => {
+            let waiting = shared.waiting().remove(&ticket);
+            match waiting {
+                // The asker may have given up in this very moment; the guest sees a closed connection.
+                Some(asker) => drop(asker.send((reader, writer))),
+                None => debug!(space = %shared.space, "a guest came with a ticket that nobody waits for"),
+            }
+        }
+        Ok(FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_)) => {
+            warn!(space = %shared.space, "a guest did not say hello first");
+        }
+        Err(error) => debug!(space = %shared.space, %error, "a guest's connection said no hello"),
+    }
+}
+
+/// Serves one control connection until it ends or a newer one takes its place.
+async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shared) {
+    let (sender, mut tickets) = mpsc::channel(PENDING);
+    shared.control.send_replace(Some(sender.clone()));
+    info!(space = %shared.space, "guest connected");
+    let ours = |control: &Control| {
+        control
+            .as_ref()
+            .is_some_and(|current| current.same_channel(&sender))
+    };
+    let mut changes = shared.control.subscribe();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => {
+                if changed.is_err() || !ours(&changes.borrow_and_update()) {
+                    break;
+                }
+            }
+            ticket = tickets.recv() => {
+                let Some(ticket) = ticket else { break };
+                match timeout(ANSWER, writer.message(ToGuest::Open { ticket })).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) | Err(_) => break,
+                }
+            }
+            // A guest says nothing on its control connection: whatever comes, or its end, ends it.
+            said = reader.next() => {
+                if let Ok(Some(_)) = said {
+                    warn!(space = %shared.space, "a guest spoke on its control connection");
+                }
+                break;
+            }
+        }
+    }
+    // Only if it is still ours: a newer connection may have taken the place already.
+    shared.control.send_if_modified(|control| {
+        let end = ours(control);
+        if end {
+            *control = None;
+        }
+        end
+    });
+    debug!(space = %shared.space, "guest disconnected");
+}

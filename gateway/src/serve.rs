@@ -1,0 +1,168 @@
+//! Puts the parts together, runs them until a signal, and takes them apart in order.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use spaces_provisioner::{Docker, DockerSettings, ImageName, Provisioner as _};
+use spaces_store::Store;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::info;
+
+use crate::config::Config;
+use crate::lifecycle::Lifecycle;
+use crate::limits::Limits;
+use crate::platform::Platform;
+use crate::relay::Hub;
+use crate::tasks::Owned;
+use crate::{host_key, ssh};
+
+/// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    prepare_state(&config.state)?;
+    let _alone = lock_state(&config.state)?;
+    let host_key = host_key::load_or_create(&config.state)?;
+    let mark = host_key::mark(host_key.public_key())?;
+    let store = open_store(&config).await?;
+    let guest = config.guest_program()?;
+    anyhow::ensure!(
+        guest.is_file(),
+        "the guest program {} is not there: set `space.guest`",
+        guest.display()
+    );
+    let docker = Arc::new(docker(&config, &store).await?);
+    let hub = Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?));
+    let lifecycle = Lifecycle::new(
+        store.clone(),
+        docker,
+        Arc::clone(&hub),
+        guest,
+        config.space.stop_grace,
+    );
+    let ssh_config = ssh::transport_config(host_key, &config.limits);
+    let listener = ssh::bind(config.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let address = listener.local_addr()?;
+    let (limits, every) = (Limits::new(&config.limits), config.engine.reconcile_every);
+    let state = config.state.clone();
+    // Before the first connection: guests of Spaces that run are waiting for their doors.
+    lifecycle.open_doors().await?;
+    let platform = Arc::new(Platform {
+        config,
+        store: store.clone(),
+        lifecycle: Arc::clone(&lifecycle),
+        hub,
+        limits,
+        mark,
+    });
+    let tasks = [
+        Owned::spawn("watch", lifecycle.watch(every)),
+        Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
+        Owned::spawn("accept", ssh::serve(listener, ssh_config, platform)),
+    ];
+    std::fs::write(state.join("address"), format!("{address}\n"))?;
+    info!(%address, "serving");
+    wait_for_signal().await?;
+    info!("stopping; spaces keep running");
+    drop(tasks);
+    store.close().await;
+    Ok(())
+}
+
+/// What `check` found, if nothing is wrong.
+pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
+    prepare_state(&config.state)?;
+    let store = open_store(&config).await?;
+    let docker = docker(&config, &store).await?;
+    let guest = config.guest_program()?;
+    let image: ImageName = config.space.image.parse().context("space.image")?;
+    let mut report = String::new();
+    writeln!(report, "state   {}", config.state.display())?;
+    anyhow::ensure!(
+        guest.is_file(),
+        "the guest program {} is not there: set `space.guest`",
+        guest.display()
+    );
+    writeln!(report, "guest   {}", guest.display())?;
+    docker
+        .ping()
+        .await
+        .with_context(|| format!("the engine at {}", config.engine.socket.display()))?;
+    writeln!(report, "engine  {}", config.engine.socket.display())?;
+    let here = docker.image_exists(&image).await?;
+    write!(
+        report,
+        "image   {image}{}",
+        if here {
+            ""
+        } else {
+            " (not here: it will be pulled)"
+        }
+    )?;
+    Ok(report)
+}
+
+/// The state folder, for this user alone.
+pub(crate) fn prepare_state(state: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+
+    let built = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state);
+    built.with_context(|| format!("cannot make the state folder {}", state.display()))?;
+    std::fs::set_permissions(state, std::fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("cannot protect the state folder {}", state.display()))
+}
+
+/// The store of this state folder.
+pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
+    let path = config.state.join("spaces.db");
+    Store::open(&path)
+        .await
+        .with_context(|| format!("cannot open the store {}", path.display()))
+}
+
+/// One gateway a state folder: two would fight over the sockets of the Spaces.
+fn lock_state(state: &Path) -> anyhow::Result<std::fs::File> {
+    let path = state.join("lock");
+    let file = std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => {
+            anyhow::bail!("another gateway serves the state folder {}", state.display())
+        }
+        Err(std::fs::TryLockError::Error(error)) => Err(error).context("cannot lock the state folder"),
+    }
+}
+
+async fn docker(config: &Config, store: &Store) -> anyhow::Result<Docker> {
+    let installation = store.installation().await?;
+    Ok(Docker::new(DockerSettings {
+        socket: config.engine.socket.clone(),
+        installation: installation.as_str().parse()?,
+        subnets: config.engine.network_pool.clone(),
+    }))
+}
+
+async fn forget_the_idle(platform: Arc<Platform>) {
+    let mut tick = interval(Duration::from_mins(10));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        platform.limits.forget_the_idle();
+    }
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,16 @@
+//! The SSH server: connections, authentication, channels. What a channel is for is decided here and carried
+//! out in `console` and `entrance`.
+
+pub(crate) mod auth;
+mod channel;
+mod connection;
+mod listener;
+mod public_key;
+mod stream;
+mod transport;
+
+pub(crate) use channel::Purpose;
+pub(crate) use channel::{ChannelParts, fail, finish};
+pub(crate) use listener::{bind, serve};
+pub(crate) use public_key::parse_public_key;
+pub(crate) use transport::config as transport_config;

@@ -1,0 +1,309 @@
+//! One connection: russh's callbacks, each of which decides at once. Whatever takes time runs in a task,
+//! because a callback that waits stops every channel of its connection.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use russh::keys::Certificate;
+use russh::server::{
+    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+};
+use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
+use tokio_util::sync::CancellationToken;
+
+use super::auth::{Answered, Authentication, Verdict, WELCOME};
+use super::channel::{ChannelParts, Purpose, Waiting, serve};
+use crate::platform::Platform;
+use crate::relay::SshChannel;
+
+/// The state of one SSH connection.
+pub(crate) struct Connection {
+    platform: Arc<Platform>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    authenticated: Arc<AtomicBool>,
+    authentication: Authentication,
+    /// Channels that are open and do nothing yet.
+    waiting: HashMap<ChannelId, Waiting>,
+    /// Channels that do something; the token says that the client reads no more.
+    serving: HashMap<ChannelId, CancellationToken>,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        platform: Arc<Platform>,
+        peer: SocketAddr,
+        local: SocketAddr,
+        authenticated: Arc<AtomicBool>,
+    ) -> Self {
+        let authentication = Authentication::new(Arc::clone(&platform), peer.ip());
+        Self {
+            platform,
+            peer,
+            local,
+            authenticated,
+            authentication,
+            waiting: HashMap::new(),
+            serving: HashMap::new(),
+        }
+    }
+
+    /// Starts what the channel is for. The reply goes out here, before anything else can ask for one.
+    fn start(&mut self, id: ChannelId, purpose: Purpose, session: &mut Session) -> Result<(), russh::Error> {
+        let Some((principal, login)) = self.authentication.done() else {
+            return session.channel_failure(id);
+        };
+        if !purpose.is_served_on(login) {
+            return session.channel_failure(id);
+        }
+        let Some(waiting) = self.waiting.remove(&id) else {
+            return session.channel_failure(id);
+        };
+        session.channel_success(id)?;
+        let output_closed = CancellationToken::new();
+        self.serving.insert(id, output_closed.clone());
+        let (read, write) = waiting.channel.split();
+        let parts = ChannelParts {
+            ssh: SshChannel {
+                read,
+                write,
+                handle: session.handle(),
+                output_closed,
+            },
+            environment: waiting.environment,
+            terminal: waiting.terminal,
+            peer: self.peer,
+            local: self.local,
+        };
+        serve(
+            Arc::clone(&self.platform),
+            principal.clone(),
+            login.clone(),
+            purpose,
+            parts,
+        );
+        Ok(())
+    }
+
+    fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
+        if accepted {
+            session.channel_success(id)
+        } else {
+            session.channel_failure(id)
+        }
+    }
+}
+
+fn methods(kinds: &[MethodKind]) -> Option<MethodSet> {
+    Some(MethodSet::from(kinds))
+}
+
+fn auth(login: &str, verdict: Verdict) -> Auth {
+    // Only the console has prompts; offering them elsewhere would ask a person for something useless.
+    let kinds: &[MethodKind] = if Authentication::prompts(login) {
+        &[MethodKind::PublicKey, MethodKind::KeyboardInteractive]
+    } else {
+        &[MethodKind::PublicKey]
+    };
+    match verdict {
+        Verdict::Accepted => Auth::Accept,
+        Verdict::Partial => Auth::Reject {
+            proceed_with_methods: methods(kinds),
+            partial_success: true,
+        },
+        Verdict::Refused => Auth::Reject {
+            proceed_with_methods: methods(kinds),
+            partial_success: false,
+        },
+    }
+}
+
+fn prompts(instructions: &'static str) -> Auth {
+    const PROMPTS: &[(Cow<'static, str>, bool)] = &[
+        (Cow::Borrowed("e-mail: "), true),
+        (Cow::Borrowed("auth key: "), false),
+    ];
+    Auth::Partial {
+        name: Cow::Borrowed(""),
+        instructions: Cow::Borrowed(instructions),
+        prompts: Cow::Borrowed(PROMPTS),
+    }
+}
+
+impl Handler for Connection {
+    type Error = russh::Error;
+
+    async fn auth_none(&mut self, login: &str) -> Result<Auth, Self::Error> {
+        Ok(auth(login, self.authentication.none(login)))
+    }
+
+    async fn auth_publickey_offered(
+        &mut self,
+        login: &str,
+        offer: PublicKeyOffer<'_>,
+    ) -> Result<Auth, Self::Error> {
+        Ok(auth(
+            login,
+            self.authentication
+                .offered(login, offer.public_key, offer.algorithm)
+                .await,
+        ))
+    }
+
+    async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
+        Ok(auth(
+            login,
+            self.authentication.verified(login, key.public_key).await,
+        ))
+    }
+
+    async fn auth_openssh_certificate(
+        &mut self,
+        login: &str,
+        _certificate: &Certificate,
+    ) -> Result<Auth, Self::Error> {
+        Ok(auth(login, Verdict::Refused))
+    }
+
+    async fn auth_keyboard_interactive<'a>(
+        &'a mut self,
+        login: &str,
+        _submethods: &str,
+        response: Option<Response<'a>>,
+    ) -> Result<Auth, Self::Error> {
+        if !Authentication::prompts(login) {
+            return Ok(auth(login, Verdict::Refused));
+        }
+        let Some(mut response) = response else {
+            return Ok(prompts(WELCOME));
+        };
+        let mut next = || String::from_utf8(response.next()?.to_vec()).ok();
+        let (email, auth_key) = (next().unwrap_or_default(), next().unwrap_or_default());
+        Ok(match self.authentication.answered(&email, &auth_key).await {
+            Answered::Accepted => Auth::Accept,
+            Answered::Again(reason) => prompts(reason),
+            Answered::Refused => auth(login, Verdict::Refused),
+        })
+    }
+
+    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
+        self.authenticated.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        channel: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        if self.waiting.len() + self.serving.len() >= self.platform.config.limits.channels_per_connection {
+            reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            return Ok(());
+        }
+        self.waiting.insert(channel.id(), Waiting::new(channel));
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, id: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
+        self.waiting.remove(&id);
+        self.serving.remove(&id);
+        Ok(())
+    }
+
+    async fn pty_request(
+        &mut self,
+        id: ChannelId,
+        term: &str,
+        columns: u32,
+        rows: u32,
+        pixel_width: u32,
+        pixel_height: u32,
+        modes: &[(Pty, u32)],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let size = crate::relay::window_size(columns, rows, pixel_width, pixel_height);
+        let accepted = self
+            .waiting
+            .get_mut(&id)
+            .is_some_and(|waiting| waiting.set_terminal(term, size, modes));
+        Self::reply(session, id, accepted)
+    }
+
+    async fn env_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        value: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let patterns = &self.platform.config.space.accept_env;
+        let accepted = self
+            .waiting
+            .get_mut(&id)
+            .is_some_and(|waiting| waiting.set_variable(name, value, patterns));
+        Self::reply(session, id, accepted)
+    }
+
+    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
+        self.start(id, Purpose::Shell, session)
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(id, Purpose::Exec(command.to_vec()), session)
+    }
+
+    async fn subsystem_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.start(id, Purpose::Subsystem(name.to_owned()), session)
+    }
+
+    async fn window_change_request(
+        &mut self,
+        id: ChannelId,
+        columns: u32,
+        rows: u32,
+        pixel_width: u32,
+        pixel_height: u32,
+        _session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        // A channel that serves reads its own messages; this is for one that does nothing yet.
+        if let Some(waiting) = self.waiting.get_mut(&id) {
+            waiting.resize(crate::relay::window_size(
+                columns,
+                rows,
+                pixel_width,
+                pixel_height,
+            ));
+        }
+        Ok(())
+    }
+
+    async fn other_channel_request(
+        &mut self,
+        id: ChannelId,
+        name: &str,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        match (name, self.serving.get(&id)) {
+            ("eow@openssh.com", Some(output_closed)) => {
+                output_closed.cancel();
+                session.channel_success(id)
+            }
+            _ => session.channel_failure(id),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Accepts connections: bounded in all and by address, each with a deadline to authenticate in.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use russh::server::run_stream;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+use super::connection::Connection;
+use super::stream::ClientStream;
+use crate::platform::Platform;
+use crate::tasks;
+
+/// Accepts for ever; the caller drops it to stop.
+pub(crate) async fn serve(listener: TcpListener, ssh: russh::server::Config, platform: Arc<Platform>) {
+    let ssh = Arc::new(ssh);
+    let presence = Presence::default();
+    loop {
+        let (tcp, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, mostly: wait for some connection to end instead of spinning.
+                warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let limits = &platform.config.limits;
+        let Some(present) = presence.enter(peer.ip(), limits.connections, limits.connections_per_address)
+        else {
+            debug!(%peer, "too many connections");
+            continue;
+        };
+        let (ssh, platform) = (Arc::clone(&ssh), Arc::clone(&platform));
+        drop(tasks::spawn("connection", async move {
+            if let Err(error) = connection(tcp, peer, ssh, platform).await {
+                debug!(%peer, error = &error as &dyn std::error::Error, "connection ended");
+            }
+            drop(present);
+        }));
+    }
+}
+
+async fn connection(
+    tcp: TcpStream,
+    peer: SocketAddr,
+    ssh: Arc<russh::server::Config>,
+    platform: Arc<Platform>,
+) -> Result<(), russh::Error> {
+    tcp.set_nodelay(true)?;
+    let local = tcp.local_addr()?;
+    let authenticated = Arc::new(AtomicBool::new(false));
+    let stream = ClientStream::new(
+        tcp,
+        platform.config.limits.login_grace,
+        Arc::clone(&authenticated),
+    );
+    let handler = Connection::new(platform, peer, local, authenticated);
+    run_stream(ssh, stream, handler).await?.await
+}
+
+/// Who is connected, by address.
+#[derive(Clone, Default)]
+struct Presence(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// One connection's place; gives it back when dropped.
+struct Present {
+    presence: Presence,
+    address: IpAddr,
+}
+
+impl Presence {
+    fn enter(&self, address: IpAddr, in_all: usize, per_address: usize) -> Option<Present> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let total: usize = counts.values().sum();
+        let count = counts.entry(address).or_default();
+        if total >= in_all || *count >= per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Present {
+            presence: self.clone(),
+            address,
+        })
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut counts = self.presence.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Binds the configured address.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await?;
+    info!(address = %listener.local_addr()?, "listening");
+    Ok(listener)
+}

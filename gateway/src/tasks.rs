@@ -1,0 +1,32 @@
+//! The one place where tasks start. Each has a name for the log; one that panics is logged and ends alone.
+
+use std::future::Future;
+
+use tokio::task::JoinHandle;
+use tracing::Instrument;
+
+/// Starts a task under this name.
+pub(crate) fn spawn<F>(name: &'static str, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    tokio::spawn(task.instrument(tracing::info_span!("task", name)))
+}
+
+/// A task that ends with its owner.
+pub(crate) struct Owned(JoinHandle<()>);
+
+impl Owned {
+    /// Starts a task that is stopped when this value is dropped.
+    pub(crate) fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(spawn(name, task))
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
