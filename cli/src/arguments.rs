@@ -1,0 +1,83 @@
+//! The command line of `spaces`: the shared grammar, and what only this side can do.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use spaces_protocol::command::{Command, usage_failure};
+use spaces_protocol::failure::Failure;
+use spaces_protocol::name::{Email, KeyName, SpaceReference};
+
+use crate::address::Address;
+use crate::show;
+
+/// A whole command line.
+#[derive(Parser)]
+#[command(
+    name = "spaces",
+    version,
+    about = "Private Linux machines, steered by ssh",
+    subcommand_required = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: CliCommand,
+    /// The gateway, as ssh://HOST[:PORT]; otherwise SPACES_BASE_URL, otherwise where you logged in
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) base_url: Option<Address>,
+    /// The session file; otherwise SPACES_SESSION_FILE, otherwise session.json in SPACES_CONFIG_DIR
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) session_file: Option<PathBuf>,
+    /// Print the answer as JSON
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum CliCommand {
+    /// Log in with the auth key you received
+    Login(LoginArguments),
+    /// Enter a space: a shell, or a command
+    Connect(ConnectArguments),
+    #[command(flatten)]
+    Shared(Command),
+}
+
+#[derive(Args)]
+pub(crate) struct LoginArguments {
+    /// Your e-mail address
+    pub(crate) email: Email,
+    /// Read the auth key from this file, which others must not be able to read
+    #[arg(long, value_name = "FILE", conflicts_with = "key_stdin")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Read the auth key from standard input
+    #[arg(long)]
+    pub(crate) key_stdin: bool,
+    /// Use this SSH key instead of a new one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// What to call the key; otherwise the name of this machine
+    #[arg(long)]
+    pub(crate) name: Option<KeyName>,
+}
+
+#[derive(Args)]
+pub(crate) struct ConnectArguments {
+    /// The space: its exact name, or its sp_... id. Needed only where you have several
+    pub(crate) space: Option<SpaceReference>,
+    /// A command to run instead of a login shell: one word is a line for the shell, several are a program
+    /// with its arguments
+    #[arg(last = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+impl Arguments {
+    /// What was typed; `None` where it asked for help, which is then on standard output.
+    pub(crate) fn parse_or_help() -> Result<Option<Self>, Failure> {
+        Self::try_parse().map(Some).or_else(|error| {
+            let help = usage_failure(&error)?;
+            show::stdout(&help);
+            Ok(None)
+        })
+    }
+}

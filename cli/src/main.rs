@@ -1,0 +1,51 @@
+//! `spaces`: what people install. Speaks to the gateway over SSH, and runs the local `ssh` to enter a Space.
+
+mod address;
+mod arguments;
+mod auth_key;
+mod connect;
+mod files;
+mod gateway;
+mod host_key;
+mod login;
+mod logout;
+mod run;
+mod session;
+mod settings;
+mod show;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, CliCommand};
+use settings::Settings;
+use spaces_protocol::command::Command;
+use spaces_protocol::failure::{Code, Failure};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::parse_or_help() {
+        Ok(Some(arguments)) => arguments,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(failure) => return show::failure(&failure),
+    };
+    let outcome = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Code::Internal, format!("cannot start: {error}")))
+        .and_then(|runtime| runtime.block_on(run_command(arguments)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => show::failure(&failure),
+    }
+}
+
+async fn run_command(arguments: Arguments) -> Result<(), Failure> {
+    let settings = Settings::gather(arguments.base_url, arguments.session_file)?;
+    match arguments.command {
+        CliCommand::Login(login) => login::login(&settings, login, arguments.json).await,
+        CliCommand::Connect(connect) => connect::connect(&settings, connect).await,
+        CliCommand::Shared(Command::Auth(spaces_protocol::command::AuthCommand::Logout)) => {
+            logout::logout(&settings, arguments.json).await
+        }
+        CliCommand::Shared(command) => run::run(&settings, command, arguments.json).await,
+    }
+}
