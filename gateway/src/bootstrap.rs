@@ -10,14 +10,21 @@ use spaces_store::{CreateSpace, Grant, Issue, NewAuthKey};
 use crate::config::Config;
 use crate::{host_key, platform, serve};
 
-/// Makes this person a platform admin who owns a Space, and gives the auth key to log in with.
-pub(crate) async fn bootstrap(config: &Config, email: &Email) -> anyhow::Result<AuthKey> {
+/// Whether the admin gets a Space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FirstSpace {
+    Make,
+    None,
+}
+
+/// Makes this person a platform admin, who owns a Space if wanted, and gives the auth key to log in with.
+pub(crate) async fn bootstrap(config: &Config, email: &Email, space: FirstSpace) -> anyhow::Result<AuthKey> {
     serve::prepare_state(&config.state)?;
     let host_key = host_key::load_or_create(&config.state)?;
     let store = serve::open_store(config).await?;
     let now = Timestamp::now();
     let user = store.ensure_platform_admin(email, now).await?;
-    if store.spaces_of(user).await?.is_empty() {
+    if space == FirstSpace::Make && store.spaces_of(user).await?.is_empty() {
         match store
             .create_space(
                 email,

@@ -23,6 +23,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use spaces_protocol::name::Email;
 
+use crate::bootstrap::FirstSpace;
 use crate::config::{Config, LogFormat};
 
 #[derive(Parser)]
@@ -47,6 +48,9 @@ enum Command {
     Bootstrap {
         /// The admin's e-mail address
         email: Email,
+        /// Make no Space
+        #[arg(long)]
+        no_space: bool,
     },
     /// Check the configuration, and that what it names is there
     Check,
@@ -83,8 +87,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
             start_log(&config)?;
             runtime.block_on(serve::serve(config))
         }
-        Command::Bootstrap { email } => {
-            let auth_key = runtime.block_on(bootstrap::bootstrap(&config, email))?;
+        Command::Bootstrap { email, no_space } => {
+            let space = if *no_space { FirstSpace::None } else { FirstSpace::Make };
+            let auth_key = runtime.block_on(bootstrap::bootstrap(&config, email, space))?;
             print(&auth_key.to_string());
             Ok(())
         }

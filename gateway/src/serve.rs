@@ -81,22 +81,23 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
     let guest = config.guest_program()?;
     let image: ImageName = config.space.image.parse().context("space.image")?;
     let mut report = String::new();
-    writeln!(report, "state   {}", config.state.display())?;
+    writeln!(report, "installation {}", store.installation().await?)?;
+    writeln!(report, "state        {}", config.state.display())?;
     anyhow::ensure!(
         guest.is_file(),
         "the guest program {} is not there: set `space.guest`",
         guest.display()
     );
-    writeln!(report, "guest   {}", guest.display())?;
+    writeln!(report, "guest        {}", guest.display())?;
     docker
         .ping()
         .await
         .with_context(|| format!("the engine at {}", config.engine.socket.display()))?;
-    writeln!(report, "engine  {}", config.engine.socket.display())?;
+    writeln!(report, "engine       {}", config.engine.socket.display())?;
     let here = docker.image_exists(&image).await?;
     write!(
         report,
-        "image   {image}{}",
+        "image        {image}{}",
         if here {
             ""
         } else {

@@ -136,7 +136,16 @@ impl Stage {
         Ok(())
     }
 
+    /// Twice if needed: a test that failed may have left the engine at work on something.
     async fn remove_all(&self) -> Result<()> {
+        if self.sweep().await.is_err() {
+            self.sweep().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn sweep(&self) -> Result<()> {
         let options = ListContainersOptionsBuilder::default()
             .all(true)
             .filters(&self.filter())
