@@ -11,6 +11,11 @@ use spaces_protocol::name::{Email, KeyName, SpaceReference};
 use crate::address::Address;
 use crate::show;
 
+const BASE_URL: &str =
+    "The gateway, as ssh://HOST[:PORT]; otherwise SPACES_BASE_URL, otherwise where you logged in";
+const SESSION_FILE: &str =
+    "The session file; otherwise SPACES_SESSION_FILE, otherwise session.json in SPACES_CONFIG_DIR";
+
 /// A whole command line.
 #[derive(Parser)]
 #[command(
@@ -22,11 +27,10 @@ use crate::show;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: CliCommand,
-    /// The gateway, as ssh://HOST[:PORT]; otherwise SPACES_BASE_URL, otherwise where you logged in
-    #[arg(long, global = true, value_name = "URL")]
+    // The texts are for a terminal, where backticks would be noise: `help`, not a doc comment.
+    #[arg(long, global = true, value_name = "URL", help = BASE_URL)]
     pub(crate) base_url: Option<Address>,
-    /// The session file; otherwise SPACES_SESSION_FILE, otherwise session.json in SPACES_CONFIG_DIR
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = SESSION_FILE)]
     pub(crate) session_file: Option<PathBuf>,
     /// Print the answer as JSON
     #[arg(long, global = true)]

@@ -23,11 +23,10 @@ pub(crate) fn read(arguments: &LoginArguments) -> Result<AuthKey, Failure> {
                 .hint("give it with `--key-file FILE` or `--key-stdin`")
         })?,
     };
-    text.parse()
-        .map_err(|error: spaces_protocol::auth_key::AuthKeyError| {
-            Failure::new(Code::Refused, error.to_string())
-                .hint("copy it anew, as a whole; it begins with `spaces_`")
-        })
+    text.parse().map_err(|error: spaces_protocol::auth_key::AuthKeyError| {
+        Failure::new(Code::Refused, error.to_string())
+            .hint("copy it anew, as a whole; it begins with `spaces_`")
+    })
 }
 
 fn from_file(path: &Path) -> Result<String, Failure> {
@@ -37,11 +36,8 @@ fn from_file(path: &Path) -> Result<String, Failure> {
     };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
-        return Err(
-            Failure::new(Code::Refused, format!("others can read the key file {show}")).hint(format!(
-                "`chmod 600 {show}`, and if anybody may have read it, ask for another key"
-            )),
-        );
+        return Err(Failure::new(Code::Refused, format!("others can read the key file {show}"))
+            .hint(format!("`chmod 600 {show}`, and if anybody may have read it, ask for another key")));
     }
     bounded(file).map_err(unreadable)
 }

@@ -27,32 +27,18 @@ pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) ->
     let session = settings.session()?;
     let space = arguments.space.or_else(|| session.default_space.clone());
     let gateway = connected(settings, &session).await?;
-    let done = gateway
-        .request(RequestCommand::Connect(Target {
-            space,
-            command: Vec::new(),
-        }))
-        .await?;
-    let id = done
-        .data
-        .get("id")
-        .and_then(|id| id.as_str())
-        .and_then(|id| id.parse::<SpaceId>().ok());
+    let done = gateway.request(RequestCommand::Connect(Target { space, command: Vec::new() })).await?;
+    let id = done.data.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<SpaceId>().ok());
     let id = id.ok_or_else(|| Failure::new(Code::Internal, "the gateway did not say which space"))?;
     let known_hosts = session.known_hosts(settings.session_file())?;
-    let address = settings
-        .gateway(None)
-        .unwrap_or_else(|_none| session.gateway.clone());
+    let address = settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone());
     let mut ssh = command(settings.ssh(), &session, &address, &known_hosts, id);
     if let Some(line) = line(&arguments.command) {
         ssh.arg("--").arg(line);
     }
     let error = ssh.exec();
-    Err(Failure::new(
-        Code::Refused,
-        format!("cannot run {}: {error}", settings.ssh().display()),
-    )
-    .hint("install OpenSSH's client, or name one in SPACES_SSH_BIN"))
+    Err(Failure::new(Code::Refused, format!("cannot run {}: {error}", settings.ssh().display()))
+        .hint("install OpenSSH's client, or name one in SPACES_SSH_BIN"))
 }
 
 fn command(ssh: &Path, session: &Session, address: &Address, known_hosts: &Path, id: SpaceId) -> Command {
@@ -68,18 +54,9 @@ fn command(ssh: &Path, session: &Session, address: &Address, known_hosts: &Path,
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let mut command = Command::new(ssh);
     // The person's own configuration is for the person's own hosts.
-    command.args([
-        "-F",
-        "none",
-        "-p",
-        &address.port().to_string(),
-        "-l",
-        &id.to_string(),
-    ]);
+    command.args(["-F", "none", "-p", &address.port().to_string(), "-l", &id.to_string()]);
     command.arg("-i").arg(&session.identity);
-    command
-        .arg("-o")
-        .arg(option("UserKnownHostsFile", known_hosts.as_os_str()));
+    command.arg("-o").arg(option("UserKnownHostsFile", known_hosts.as_os_str()));
     for setting in [
         "IdentitiesOnly=yes",
         "GlobalKnownHostsFile=/dev/null",
@@ -91,9 +68,7 @@ fn command(ssh: &Path, session: &Session, address: &Address, known_hosts: &Path,
     ] {
         command.arg("-o").arg(setting);
     }
-    command
-        .arg("-o")
-        .arg(option("HostKeyAlias", OsStr::new(HOST_KEY_ALIAS)));
+    command.arg("-o").arg(option("HostKeyAlias", OsStr::new(HOST_KEY_ALIAS)));
     if terminal {
         command.arg("-t");
     }

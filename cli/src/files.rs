@@ -17,10 +17,7 @@ fn write(path: &Path, contents: &[u8]) -> std::io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     // tempfile makes its files 0600.
     let mut file = tempfile::Builder::new().prefix(".spaces-").tempfile_in(folder)?;
     file.write_all(contents)?;

@@ -59,14 +59,8 @@ impl Gateway {
     /// Connects, and goes no further with a gateway whose host key is not believed.
     pub(crate) async fn connect(address: &Address, trust: Trust) -> Result<Self, Failure> {
         let shown = Arc::new(Mutex::new(None));
-        let verifier = Verifier {
-            trust: trust.clone(),
-            shown: Arc::clone(&shown),
-        };
-        let config = Arc::new(client::Config {
-            nodelay: true,
-            ..client::Config::default()
-        });
+        let verifier = Verifier { trust: trust.clone(), shown: Arc::clone(&shown) };
+        let config = Arc::new(client::Config { nodelay: true, ..client::Config::default() });
         let connecting = client::connect(config, (address.host(), address.port()), verifier);
         let connected = timeout(PATIENCE, connecting).await;
         let host_key = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -100,37 +94,23 @@ impl Gateway {
         auth_key: &AuthKey,
     ) -> Result<(), Failure> {
         match self.show_key(key).await? {
-            AuthResult::Failure {
-                partial_success: true,
-                ..
-            } => {}
+            AuthResult::Failure { partial_success: true, .. } => {}
             AuthResult::Success => {
-                return Err(
-                    Failure::new(Code::Refused, "that SSH key is registered here already")
-                        .hint("you are logged in with it"),
-                );
+                return Err(Failure::new(Code::Refused, "that SSH key is registered here already")
+                    .hint("you are logged in with it"));
             }
             AuthResult::Failure { .. } => {
-                return Err(Failure::new(
-                    Code::Refused,
-                    "the gateway does not take that SSH key",
-                ));
+                return Err(Failure::new(Code::Refused, "the gateway does not take that SSH key"));
             }
         }
-        let first = timeout(
-            PATIENCE,
-            self.handle.authenticate_keyboard_interactive_start(CONSOLE, None),
-        )
-        .await;
+        let first =
+            timeout(PATIENCE, self.handle.authenticate_keyboard_interactive_start(CONSOLE, None)).await;
         let KeyboardInteractiveAuthResponse::InfoRequest { .. } = answered(first)? else {
             return Err(Failure::new(Code::Refused, "the gateway takes no auth keys"));
         };
         let responses = vec![email.to_string(), auth_key.to_string()];
-        let second = timeout(
-            PATIENCE,
-            self.handle.authenticate_keyboard_interactive_respond(responses),
-        )
-        .await;
+        let second =
+            timeout(PATIENCE, self.handle.authenticate_keyboard_interactive_respond(responses)).await;
         match answered(second)? {
             KeyboardInteractiveAuthResponse::Success => Ok(()),
             // It asks again, and says why above the prompts.
@@ -143,37 +123,28 @@ impl Gateway {
     pub(crate) async fn as_stranger(&mut self) -> Result<(), Failure> {
         match answered(timeout(PATIENCE, self.handle.authenticate_none(JOIN)).await)? {
             AuthResult::Success => Ok(()),
-            AuthResult::Failure { .. } => Err(Failure::new(
-                Code::Refused,
-                "this platform takes no requests for access",
-            )
-            .hint("ask a platform admin for an auth key")),
+            AuthResult::Failure { .. } => {
+                Err(Failure::new(Code::Refused, "this platform takes no requests for access")
+                    .hint("ask a platform admin for an auth key"))
+            }
         }
     }
 
     /// Sends one command and waits for its answer, showing progress meanwhile.
     pub(crate) async fn request(&self, command: RequestCommand) -> Result<Done, Failure> {
         let mut channel = self.open().await?;
-        let request = Request {
-            version: wire::VERSION,
-            id: 1,
-            command,
-        };
+        let request = Request { version: wire::VERSION, id: 1, command };
         let line = serde_json::to_string(&request)
             .map_err(|error| Failure::new(Code::Internal, error.to_string()))?
             + "\n";
-        channel.data_bytes(line.into_bytes()).await.map_err(lost)?;
+        channel.data_bytes(line.into_bytes()).await.map_err(|error| lost(&error))?;
         let mut progress = Progress::start();
         let mut buffer = Vec::new();
         loop {
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "russh's enum is open; the rest is not an answer"
-            )]
             match channel.wait().await {
                 Some(ChannelMsg::Data { data }) => buffer.extend_from_slice(&data),
                 Some(ChannelMsg::Eof | ChannelMsg::Close) | None => {
-                    return Err(lost(russh::Error::Disconnect));
+                    return Err(lost(&russh::Error::Disconnect));
                 }
                 Some(_) => continue,
             }
@@ -183,13 +154,9 @@ impl Gateway {
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = buffer.drain(..=end).collect();
                 match parse(&line)? {
-                    Answer::Progress {
-                        progress: sentence, ..
-                    } => progress.say(&sentence),
+                    Answer::Progress { progress: sentence, .. } => progress.say(&sentence),
                     Answer::Failed { error, .. } => return Err(error),
-                    Answer::Done {
-                        stdout, stderr, data, ..
-                    } => return Ok(Done { stdout, stderr, data }),
+                    Answer::Done { stdout, stderr, data, .. } => return Ok(Done { stdout, stderr, data }),
                 }
             }
         }
@@ -214,46 +181,36 @@ impl Gateway {
 
 fn parse(line: &[u8]) -> Result<Answer, Failure> {
     serde_json::from_slice(line).map_err(|error| {
-        Failure::new(
-            Code::Internal,
-            format!("the gateway's answer makes no sense: {error}"),
-        )
-        .hint("is this program as new as the gateway?")
+        Failure::new(Code::Internal, format!("the gateway's answer makes no sense: {error}"))
+            .hint("is this program as new as the gateway?")
     })
 }
 
 fn answered<T>(outcome: Result<Result<T, russh::Error>, tokio::time::error::Elapsed>) -> Result<T, Failure> {
     match outcome {
-        Ok(answer) => answer.map_err(lost),
+        Ok(answer) => answer.map_err(|error| lost(&error)),
         Err(_elapsed) => {
             Err(Failure::new(Code::Unavailable, "the gateway does not answer").hint("try again later"))
         }
     }
 }
 
-fn lost(error: russh::Error) -> Failure {
-    Failure::new(
-        Code::Unavailable,
-        format!("the connection to the gateway was lost: {error}"),
-    )
-    .hint("try again later")
+fn lost(error: &russh::Error) -> Failure {
+    Failure::new(Code::Unavailable, format!("the connection to the gateway was lost: {error}"))
+        .hint("try again later")
 }
 
 fn unreachable_gateway(address: &Address, why: &str) -> Failure {
-    Failure::new(
-        Code::Unavailable,
-        format!("cannot reach the gateway at {address}: {why}"),
-    )
-    .hint("is the address right, and the gateway up?")
+    Failure::new(Code::Unavailable, format!("cannot reach the gateway at {address}: {why}"))
+        .hint("is the address right, and the gateway up?")
 }
 
 fn strange_host_key(trust: &Trust, address: &Address) -> Failure {
     match trust {
-        Trust::Marked(_) => Failure::new(
-            Code::Refused,
-            format!("that auth key is not for the gateway at {address}"),
-        )
-        .hint("nothing was sent; check the address, and where the key came from"),
+        Trust::Marked(_) => {
+            Failure::new(Code::Refused, format!("that auth key is not for the gateway at {address}"))
+                .hint("nothing was sent; check the address, and where the key came from")
+        }
         Trust::Pinned(_) | Trust::Anyone => Failure::new(
             Code::Refused,
             format!("the gateway at {address} is not the one that you logged in at"),
@@ -266,8 +223,7 @@ fn strange_host_key(trust: &Trust, address: &Address) -> Failure {
 fn refused(instructions: &str) -> Failure {
     let text = instructions.trim().trim_end_matches('.');
     let mut characters = text.chars();
-    let message = characters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(characters).collect()
-    });
+    let message =
+        characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect());
     Failure::new(Code::Refused, message).hint("a platform admin can issue another auth key")
 }

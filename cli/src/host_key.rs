@@ -19,9 +19,7 @@ impl Trust {
     pub(crate) fn believes(&self, key: &PublicKey) -> bool {
         match self {
             Self::Pinned(line) => one_line(key).is_some_and(|shown| shown == *line),
-            Self::Marked(mark) => key
-                .to_bytes()
-                .is_ok_and(|blob| GatewayMark::of_host_key(&blob) == *mark),
+            Self::Marked(mark) => key.to_bytes().is_ok_and(|blob| GatewayMark::of_host_key(&blob) == *mark),
             Self::Anyone => true,
         }
     }

@@ -29,9 +29,7 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     let address = settings.gateway(old.as_ref())?;
     let mut gateway = Gateway::connect(&address, Trust::Marked(key.gateway())).await?;
     let identity = Identity::prepare(settings.session_file(), arguments.identity.as_deref())?;
-    gateway
-        .as_newcomer(identity.key.clone(), &arguments.email, &key)
-        .await?;
+    gateway.as_newcomer(identity.key.clone(), &arguments.email, &key).await?;
     let name = arguments.name.clone().or_else(machine_name);
     let done = gateway.request(RequestCommand::Login(Naming { name })).await?;
     let path = std::path::absolute(&identity.path)
@@ -53,10 +51,7 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
 fn tell(done: &Done, address: &Address, session_file: &Path, json: bool) {
     show::done(done, json);
     if !json {
-        show::stdout(&format!(
-            "session for {address} saved to {}\n",
-            session_file.display()
-        ));
+        show::stdout(&format!("session for {address} saved to {}\n", session_file.display()));
     }
 }
 
@@ -70,11 +65,7 @@ struct Identity {
 impl Identity {
     fn prepare(session_file: &Path, chosen: Option<&Path>) -> Result<Self, Failure> {
         match chosen {
-            Some(path) => Ok(Self {
-                key: read_key(path)?,
-                path: path.to_owned(),
-                remove: false,
-            }),
+            Some(path) => Ok(Self { key: read_key(path)?, path: path.to_owned(), remove: false }),
             None => Self::generate(session_file),
         }
     }
@@ -91,11 +82,7 @@ impl Identity {
         // A name of its own: a key of an earlier login may still be in use.
         let path = session_file.with_extension(format!("{:08x}.id_ed25519", rand::random::<u32>()));
         files::write_private(&path, text.as_bytes())?;
-        let identity = Self {
-            key,
-            path,
-            remove: true,
-        };
+        let identity = Self { key, path, remove: true };
         files::write_private(&public_half(&identity.path), format!("{public}\n").as_bytes())?;
         Ok(identity)
     }
@@ -149,9 +136,5 @@ fn public_half(path: &Path) -> PathBuf {
 
 /// What this machine calls itself.
 fn machine_name() -> Option<KeyName> {
-    std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?.trim().parse().ok()
 }

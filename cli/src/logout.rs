@@ -15,12 +15,8 @@ pub(crate) async fn logout(settings: &Settings, json: bool) -> Result<(), Failur
         Err(failure) => return Err(failure),
     }
     let file = settings.session_file();
-    std::fs::remove_file(file).map_err(|error| {
-        Failure::new(
-            Code::Refused,
-            format!("cannot remove {}: {error}", file.display()),
-        )
-    })?;
+    std::fs::remove_file(file)
+        .map_err(|error| Failure::new(Code::Refused, format!("cannot remove {}: {error}", file.display())))?;
     drop(std::fs::remove_file(file.with_extension("known_hosts")));
     if login::is_ours(&session.identity, file) {
         login::remove_key_pair(&session.identity);

@@ -17,9 +17,11 @@ const MAX_INPUT: u64 = 64 * 1024;
 
 /// Runs one command and shows its answer.
 pub(crate) async fn run(settings: &Settings, command: Command, json: bool) -> Result<(), Failure> {
-    let done = match complete(command)? {
-        command @ Command::Request(_) => as_stranger(settings, command).await?,
-        command => ask(settings, &settings.session()?, command).await?,
+    let command = complete(command)?;
+    let done = if matches!(command, Command::Request(_)) {
+        as_stranger(settings, command).await?
+    } else {
+        ask(settings, &settings.session()?, command).await?
     };
     show::done(&done, json);
     Ok(())
@@ -27,10 +29,7 @@ pub(crate) async fn run(settings: &Settings, command: Command, json: bool) -> Re
 
 /// Sends a command as the person of this session.
 pub(crate) async fn ask(settings: &Settings, session: &Session, command: Command) -> Result<Done, Failure> {
-    connected(settings, session)
-        .await?
-        .request(RequestCommand::Shared(command))
-        .await
+    connected(settings, session).await?.request(RequestCommand::Shared(command)).await
 }
 
 /// A connection as the person of this session.
@@ -50,27 +49,21 @@ async fn as_stranger(settings: &Settings, command: Command) -> Result<Done, Fail
 }
 
 /// Reads and asks for what the words left open.
-fn complete(command: Command) -> Result<Command, Failure> {
-    match command {
-        Command::Key(KeyCommand::Add(mut arguments)) => {
-            let mut text = String::new();
-            std::io::stdin()
-                .take(MAX_INPUT)
-                .read_to_string(&mut text)
-                .map_err(|error| Failure::new(Code::Usage, format!("cannot read standard input: {error}")))?;
-            arguments.public_key = text;
-            Ok(Command::Key(KeyCommand::Add(arguments)))
-        }
-        Command::Space(SpaceCommand::Delete(ref arguments))
-            if !arguments.yes && std::io::stdin().is_terminal() =>
-        {
-            let question = format!("delete space {} and all its data? [y/N] ", arguments.space);
-            if matches!(show::ask(&question).trim(), "y" | "Y" | "yes") {
-                Ok(command)
-            } else {
-                Err(Failure::new(Code::Refused, "not deleted"))
-            }
-        }
-        command => Ok(command),
+fn complete(mut command: Command) -> Result<Command, Failure> {
+    if let Command::Key(KeyCommand::Add(arguments)) = &mut command {
+        std::io::stdin()
+            .take(MAX_INPUT)
+            .read_to_string(&mut arguments.public_key)
+            .map_err(|error| Failure::new(Code::Usage, format!("cannot read standard input: {error}")))?;
     }
+    if let Command::Space(SpaceCommand::Delete(arguments)) = &command
+        && !arguments.yes
+        && std::io::stdin().is_terminal()
+    {
+        let question = format!("delete space {} and all its data? [y/N] ", arguments.space);
+        if !matches!(show::ask(&question).trim(), "y" | "Y" | "yes") {
+            return Err(Failure::new(Code::Refused, "not deleted"));
+        }
+    }
+    Ok(command)
 }

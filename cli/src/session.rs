@@ -42,23 +42,15 @@ impl Session {
             }
         };
         if metadata.permissions().mode() & 0o077 != 0 {
-            return Err(
-                Failure::new(Code::Refused, format!("others can read the session file {show}"))
-                    .hint(format!("`chmod 600 {show}`, if you trust what it holds")),
-            );
+            return Err(Failure::new(Code::Refused, format!("others can read the session file {show}"))
+                .hint(format!("`chmod 600 {show}`, if you trust what it holds")));
         }
         let text = std::fs::read_to_string(path).map_err(|error| {
-            Failure::new(
-                Code::Refused,
-                format!("cannot read the session file {show}: {error}"),
-            )
+            Failure::new(Code::Refused, format!("cannot read the session file {show}: {error}"))
         })?;
         serde_json::from_str(&text).map(Some).map_err(|error| {
-            Failure::new(
-                Code::Refused,
-                format!("the session file {show} is damaged: {error}"),
-            )
-            .hint("`spaces login EMAIL` writes a new one")
+            Failure::new(Code::Refused, format!("the session file {show} is damaged: {error}"))
+                .hint("`spaces login EMAIL` writes a new one")
         })
     }
 
@@ -111,12 +103,7 @@ mod tests {
         assert_eq!(Session::load(&path).unwrap(), None);
         session().save(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-        assert!(
-            Session::load(&path)
-                .unwrap_err()
-                .message
-                .starts_with("others can read")
-        );
+        assert!(Session::load(&path).unwrap_err().message.starts_with("others can read"));
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         std::fs::write(&path, &std::fs::read(&path).unwrap()[..40]).unwrap();
         assert!(Session::load(&path).unwrap_err().message.contains("is damaged"));

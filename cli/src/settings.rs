@@ -39,11 +39,7 @@ impl Settings {
             Some(file) => file,
             None => config_folder()?.join("session.json"),
         };
-        Ok(Self {
-            base_url,
-            session_file,
-            ssh,
-        })
+        Ok(Self { base_url, session_file, ssh })
     }
 
     /// The session file.
@@ -91,9 +87,7 @@ pub(crate) fn not_authenticated() -> Failure {
 }
 
 fn path_variable(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .filter(|value| !value.is_empty())
-        .map(PathBuf::from)
+    env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 fn config_folder() -> Result<PathBuf, Failure> {

@@ -53,22 +53,13 @@ pub(crate) async fn command(
 ) {
     let (actor, key) = match principal {
         Principal::Person(person) => (Some(person.user().email.clone()), Some(person.key().clone())),
-        Principal::Newcomer(newcomer) => (
-            Some(newcomer.email.clone()),
-            newcomer.key.as_ref().map(|key| key.fingerprint.clone()),
-        ),
+        Principal::Newcomer(newcomer) => {
+            (Some(newcomer.email.clone()), newcomer.key.as_ref().map(|key| key.fingerprint.clone()))
+        }
         Principal::Stranger => (None, None),
     };
     let (action, target) = act;
-    record(
-        platform,
-        AuditEntry {
-            actor,
-            key,
-            ..entry(from, action, target, failure)
-        },
-    )
-    .await;
+    record(platform, AuditEntry { actor, key, ..entry(from, action, target, failure) }).await;
 }
 
 /// Records that a person entered a Space, or why not. Nobody waits for it: entering must not cost a write to
@@ -83,20 +74,13 @@ pub(crate) fn entered(
     let entry = entry(from, "space.enter", Some(space.id.to_string()), failure);
     let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
     let (platform, entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
-    drop(tasks::spawn(
-        "audit",
-        async move { record(&platform, entry).await },
-    ));
+    drop(tasks::spawn("audit", async move { record(&platform, entry).await }));
 }
 
 /// Records a try to log in that was refused.
 pub(crate) async fn login_refused(platform: &Platform, from: IpAddr, email: &Email, reason: &'static str) {
     let failure = Failure::new(Code::Refused, reason);
-    record(
-        platform,
-        entry(from, "session.login", Some(email.to_string()), Some(&failure)),
-    )
-    .await;
+    record(platform, entry(from, "session.login", Some(email.to_string()), Some(&failure))).await;
 }
 
 fn entry(

@@ -26,12 +26,7 @@ pub(crate) async fn bootstrap(config: &Config, email: &Email, space: FirstSpace)
     let user = store.ensure_platform_admin(email, now).await?;
     if space == FirstSpace::Make && store.spaces_of(user).await?.is_empty() {
         match store
-            .create_space(
-                email,
-                &SpaceName::from_email(email),
-                platform::space_spec(config),
-                now,
-            )
+            .create_space(email, &SpaceName::from_email(email), platform::space_spec(config), now)
             .await?
         {
             // Taken: another bootstrap was quicker.

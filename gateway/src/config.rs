@@ -109,20 +109,13 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        let config: Self = figment
-            .merge(Env::prefixed("SPACES_GATEWAY_").split("__"))
-            .extract()
-            .map_err(Box::new)?;
+        let config: Self =
+            figment.merge(Env::prefixed("SPACES_GATEWAY_").split("__")).extract().map_err(Box::new)?;
         config.checked()
     }
 
     fn checked(self) -> Result<Self, ConfigError> {
-        let fault = |key, problem: &str| {
-            Err(ConfigError::Value {
-                key,
-                problem: problem.to_owned(),
-            })
-        };
+        let fault = |key, problem: &str| Err(ConfigError::Value { key, problem: problem.to_owned() });
         if !(1..=1024).contains(&self.limits.rekey_mib) {
             return fault("limits.rekey_mib", "not between 1 and 1024");
         }
@@ -166,17 +159,11 @@ mod tests {
     fn the_documented_file_is_the_defaults_and_says_what_each_key_is_for() {
         Config::load(None).unwrap();
         let lines: Vec<&str> = DEFAULTS.lines().collect();
-        for (at, line) in lines
-            .iter()
-            .enumerate()
-            .filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'))
+        for (at, line) in
+            lines.iter().enumerate().filter(|(_, line)| line.contains(" = ") && !line.starts_with('#'))
         {
             // A pair of keys may share one comment.
-            let above = lines[..at]
-                .iter()
-                .rev()
-                .find(|above| !above.contains(" = "))
-                .unwrap();
+            let above = lines[..at].iter().rev().find(|above| !above.contains(" = ")).unwrap();
             assert!(above.starts_with('#'), "no comment above `{line}`");
         }
     }
@@ -192,11 +179,9 @@ mod tests {
     #[test]
     fn a_value_that_cannot_work_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for text in [
-            "[space]\npids = 1\n",
-            "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
-            "listen = \"localhost\"\n",
-        ] {
+        for text in
+            ["[space]\npids = 1\n", "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n", "listen = \"localhost\"\n"]
+        {
             std::fs::write(file.path(), text).unwrap();
             assert!(Config::load(Some(file.path())).is_err(), "{text}");
         }

@@ -8,7 +8,6 @@ mod account;
 mod admin;
 mod keys;
 mod lines;
-mod output;
 mod run;
 mod screen;
 mod spaces;
@@ -17,7 +16,7 @@ mod subsystem;
 use std::sync::Arc;
 
 use spaces_protocol::command::{
-    Command, ConnectArguments, ConsoleCommand, KeyCommand, Parsed, parse_console_line,
+    Command, ConnectArguments, ConsoleCommand, KeyCommand, Parsed, SpaceCommand, parse_console_line,
 };
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::Program;
@@ -44,7 +43,7 @@ pub(crate) async fn serve(
 ) {
     match purpose {
         Purpose::Subsystem(name) if name == wire::SUBSYSTEM => {
-            subsystem::serve(platform, principal, parts).await
+            subsystem::serve(platform, principal, parts).await;
         }
         Purpose::Exec(line) => command_line(platform, principal, &line, parts).await,
         Purpose::Subsystem(line) => command_line(platform, principal, line.as_bytes(), parts).await,
@@ -86,15 +85,11 @@ async fn one(
     let line = match parse_console_line(line)? {
         Parsed::Command(line) => line,
         Parsed::Help(text) => {
-            output::stdout(parts, &text).await;
+            parts.stdout(&text).await;
             return Ok(Spoken::Done);
         }
     };
-    let caller = Caller {
-        platform,
-        principal,
-        from: parts.peer.ip(),
-    };
+    let caller = Caller { platform, principal, from: parts.peer.ip() };
     let reply = match line.command {
         ConsoleCommand::Connect(arguments) => {
             connect(&caller, arguments, parts).await?;
@@ -103,9 +98,7 @@ async fn one(
         ConsoleCommand::Login(arguments) => caller.login(arguments).await?,
         ConsoleCommand::Shared(command) => {
             let command = complete(&caller, command, parts, lines).await?;
-            Reporter::to_channel(parts)
-                .listen(|progress| caller.run(command, progress))
-                .await?
+            Reporter::to_channel(parts).listen(|progress| caller.run(command, progress)).await?
         }
     };
     write(parts, &reply, line.json).await;
@@ -114,43 +107,38 @@ async fn one(
 
 async fn write(parts: &mut ChannelParts, reply: &Reply, json: bool) {
     if json {
-        output::stdout(parts, &format!("{}\n", reply.to_json())).await;
+        parts.stdout(&format!("{}\n", reply.to_json())).await;
     } else {
         let text = reply.to_text();
-        output::stdout(parts, &text.stdout).await;
-        output::stderr(parts, &text.stderr).await;
+        parts.stdout(&text.stdout).await;
+        parts.stderr(&text.stderr).await;
     }
 }
 
 /// Asks for what the words left open: the key on standard input, the confirmation on a terminal.
 async fn complete(
     caller: &Caller<'_>,
-    command: Command,
+    mut command: Command,
     parts: &mut ChannelParts,
     lines: &mut Lines,
 ) -> Result<Command, Failure> {
-    match command {
-        Command::Key(KeyCommand::Add(mut arguments)) => {
-            arguments.public_key = lines.rest(parts, MAX_INPUT).await?;
-            Ok(Command::Key(KeyCommand::Add(arguments)))
-        }
-        Command::Space(spaces_protocol::command::SpaceCommand::Delete(ref arguments))
-            if parts.terminal.is_some() && !arguments.yes =>
-        {
-            let space = entrance::find(caller.platform, caller.person()?, &arguments.space).await?;
-            let question = format!(
-                "delete space {} ({}) and all its data? [y/N] ",
-                space.id, space.name
-            );
-            match lines.ask(parts, &question).await {
-                Prompt::Line(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => Ok(command),
-                Prompt::Line(_) | Prompt::Interrupted | Prompt::End => {
-                    Err(Failure::new(Code::Refused, "not deleted"))
-                }
+    if let Command::Key(KeyCommand::Add(arguments)) = &mut command {
+        arguments.public_key = lines.rest(parts, MAX_INPUT).await?;
+    }
+    if let Command::Space(SpaceCommand::Delete(arguments)) = &command
+        && parts.terminal.is_some()
+        && !arguments.yes
+    {
+        let space = entrance::find(caller.platform, caller.person()?, &arguments.space).await?;
+        let question = format!("delete space {} ({}) and all its data? [y/N] ", space.id, space.name);
+        match lines.ask(parts, &question).await {
+            Prompt::Line(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => {}
+            Prompt::Line(_) | Prompt::Interrupted | Prompt::End => {
+                return Err(Failure::new(Code::Refused, "not deleted"));
             }
         }
-        command => Ok(command),
     }
+    Ok(command)
 }
 
 async fn connect(
@@ -169,6 +157,5 @@ async fn connect(
         [line] => Program::Command(line.clone().into_bytes()),
         words => Program::Command(shell_words::join(words).into_bytes()),
     };
-    entrance::enter(caller.platform, person, &reference, program, parts).await;
-    Ok(())
+    entrance::enter(caller.platform, person, &reference, program, parts).await
 }

@@ -15,7 +15,7 @@ use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::relay::{self, Ended};
-use crate::ssh::{ChannelParts, Purpose, fail};
+use crate::ssh::{ChannelParts, Purpose};
 
 /// What a channel's purpose means inside a Space; subsystems have no meaning there yet.
 pub(crate) fn program(purpose: Purpose) -> Option<Program> {
@@ -26,20 +26,9 @@ pub(crate) fn program(purpose: Purpose) -> Option<Program> {
     }
 }
 
-/// Runs the program in the Space for this person, and ends the channel with its status or with a failure.
+/// Runs the program in the Space for this person, and ends the channel with its status. With a failure the
+/// channel is still open.
 pub(crate) async fn enter(
-    platform: &Arc<Platform>,
-    person: &Person,
-    reference: &SpaceReference,
-    program: Program,
-    parts: &mut ChannelParts,
-) {
-    if let Err(failure) = attempt(platform, person, reference, program, parts).await {
-        fail(parts, &failure).await;
-    }
-}
-
-async fn attempt(
     platform: &Arc<Platform>,
     person: &Person,
     reference: &SpaceReference,
@@ -60,10 +49,8 @@ async fn attempt(
         )),
         Ended::GuestLost(error) => {
             warn!(space = %space.id, %error, "the guest was lost");
-            Err(
-                Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
-                    .hint("`list` shows what it is doing"),
-            )
+            Err(Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
+                .hint("`list` shows what it is doing"))
         }
     }
 }
@@ -76,16 +63,10 @@ pub(crate) async fn find(
 ) -> Result<Granted<Space>, Failure> {
     match platform.store.find_space(person.user().id, reference).await {
         Ok(FindSpace::Found(space)) => Ok(space),
-        Ok(FindSpace::Absent) => Err(
-            Failure::new(Code::NotFound, format!("no space named `{reference}`"))
-                .hint("`list` shows the spaces you can use"),
-        ),
+        Ok(FindSpace::Absent) => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
+            .hint("`list` shows the spaces you can use")),
         Ok(FindSpace::Ambiguous(ids)) => {
-            let ids = ids
-                .iter()
-                .map(|id| format!("`{id}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
             Err(Failure::new(
                 Code::Ambiguous,
                 format!("`{reference}` is the name of more than one space: {ids}"),
@@ -109,15 +90,12 @@ async fn wake_and_dial(
     parts: &ChannelParts,
 ) -> Result<(relay::GuestReader, relay::GuestWriter), Failure> {
     let reporter = Reporter::to_channel(parts);
-    let awake = reporter
-        .listen(|progress| platform.lifecycle.ensure_running(space, progress))
-        .await;
+    let awake = reporter.listen(|progress| platform.lifecycle.ensure_running(space, progress)).await;
     awake.map_err(|error| error.explain(&reference.to_string()))?;
     platform.hub.channel(space.id).await.map_err(|error| {
         warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
-        Failure::new(Code::Unavailable, format!("space `{reference}` does not answer")).hint(format!(
-            "`space down --space {reference}`, then `space up`, starts it anew"
-        ))
+        Failure::new(Code::Unavailable, format!("space `{reference}` does not answer"))
+            .hint(format!("`space down --space {reference}`, then `space up`, starts it anew"))
     })
 }
 
@@ -129,10 +107,5 @@ fn start(platform: &Platform, program: Program, parts: &mut ChannelParts) -> Sta
     let connection = format!("{} {} {} {}", peer.ip(), peer.port(), local.ip(), local.port());
     environment.push(("SSH_CLIENT".to_owned(), client));
     environment.push(("SSH_CONNECTION".to_owned(), connection));
-    Start {
-        program,
-        user: platform.config.space.user.clone(),
-        environment,
-        terminal: parts.terminal.clone(),
-    }
+    Start { program, user: platform.config.space.user.clone(), environment, terminal: parts.terminal.clone() }
 }

@@ -32,8 +32,7 @@ fn create(state: &Path, path: &Path) -> anyhow::Result<PrivateKey> {
     let mut file = tempfile::Builder::new().prefix(".host-key").tempfile_in(state)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
-    file.persist(path)
-        .with_context(|| format!("cannot write the host key {}", path.display()))?;
+    file.persist(path).with_context(|| format!("cannot write the host key {}", path.display()))?;
     let public = key.public_key().to_openssh()? + "\n";
     std::fs::OpenOptions::new()
         .write(true)
@@ -61,7 +60,7 @@ mod tests {
         let made = load_or_create(state.path()).unwrap();
         let read = load_or_create(state.path()).unwrap();
         assert_eq!(made.public_key(), read.public_key());
-        let mode = state.path().join(FILE).metadata().unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let permissions = state.path().join(FILE).metadata().unwrap().permissions();
+        assert_eq!(permissions.mode() & 0o777, 0o600);
     }
 }

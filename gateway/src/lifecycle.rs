@@ -48,14 +48,7 @@ impl Lifecycle {
         guest: PathBuf,
         stop_grace: Duration,
     ) -> Arc<Self> {
-        Arc::new(Self {
-            store,
-            provisioner,
-            hub,
-            guest,
-            stop_grace,
-            locks: locks::Locks::default(),
-        })
+        Arc::new(Self { store, provisioner, hub, guest, stop_grace, locks: locks::Locks::default() })
     }
 
     /// A person wants this Space to run.
@@ -133,10 +126,7 @@ impl Lifecycle {
 
     /// Writes what a person wants. Deletion is final: after it there is nothing to want.
     async fn intend(&self, id: SpaceId, desired: Desired) -> Result<(), LifecycleError> {
-        self.store
-            .set_desired(id, desired)
-            .await?
-            .ok_or(LifecycleError::Gone)
+        self.store.set_desired(id, desired).await?.ok_or(LifecycleError::Gone)
     }
 
     async fn make_it_run(&self, id: SpaceId, progress: &Progress) -> Result<Space, LifecycleError> {
@@ -147,10 +137,7 @@ impl Lifecycle {
             Desired::Deleted => return Err(LifecycleError::Gone),
         }
         self.hub.open_door(id).map_err(LifecycleError::Door)?;
-        let outcome = self
-            .provisioner
-            .ensure_running(&self.blueprint(&space)?, progress)
-            .await;
+        let outcome = self.provisioner.ensure_running(&self.blueprint(&space)?, progress).await;
         let observed = match &outcome {
             Ok(()) => Observed::Running,
             // Says nothing about the Space.
@@ -170,10 +157,7 @@ impl Lifecycle {
         let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
         self.provisioner.ensure_stopped(id, self.stop_grace).await?;
         self.confirm(id, Observed::Stopped).await?;
-        Ok(Space {
-            observed: Observed::Stopped,
-            ..space
-        })
+        Ok(Space { observed: Observed::Stopped, ..space })
     }
 
     async fn make_it_go(&self, id: SpaceId) -> Result<(), LifecycleError> {
@@ -217,11 +201,7 @@ where
         Err(crash) => Err(LifecycleError::Crashed(crash)),
     };
     if let Err(error) = &outcome {
-        warn!(
-            operation = name,
-            error = error as &dyn std::error::Error,
-            "operation failed"
-        );
+        warn!(operation = name, error = error as &dyn std::error::Error, "operation failed");
     }
     outcome
 }

@@ -70,15 +70,10 @@ mod tests {
             login_attempts_per_address: 3.try_into().unwrap(),
             ..config
         });
-        let (home, email) = ("192.0.2.1".parse().unwrap(), |name: &str| {
-            name.parse::<Email>().unwrap()
-        });
+        let (home, email) = ("192.0.2.1".parse().unwrap(), |name: &str| name.parse::<Email>().unwrap());
         assert!(limits.allow_login(home, &email("a@b.c")));
         assert!(limits.allow_login(home, &email("a@b.c")));
-        assert!(
-            !limits.allow_login("192.0.2.2".parse().unwrap(), &email("a@b.c")),
-            "the e-mail's limit"
-        );
+        assert!(!limits.allow_login("192.0.2.2".parse().unwrap(), &email("a@b.c")), "the e-mail's limit");
         assert!(limits.allow_login(home, &email("d@b.c")));
         assert!(!limits.allow_login(home, &email("e@b.c")), "the address's limit");
     }

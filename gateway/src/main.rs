@@ -63,10 +63,7 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            #[expect(
-                clippy::print_stderr,
-                reason = "the operator's terminal; there may be no log yet"
-            )]
+            #[expect(clippy::print_stderr, reason = "the operator's terminal; there may be no log yet")]
             {
                 eprintln!("error: {error:#}");
             }
@@ -101,10 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the answer of a command that was typed at a terminal"
-)]
+#[expect(clippy::print_stdout, reason = "the answer of a command that was typed at a terminal")]
 fn print(text: &str) {
     println!("{text}");
 }
@@ -113,9 +107,7 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     use std::io::IsTerminal as _;
 
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log.filter).context("log.filter")?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log.format {
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),

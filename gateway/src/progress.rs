@@ -24,8 +24,10 @@ pub(crate) struct Reporter {
 }
 
 enum Form {
-    /// Lines on standard error, with this line end.
-    Lines(&'static str),
+    /// Lines on standard error.
+    Lines,
+    /// Lines on a terminal, which has one stream and is in raw mode.
+    TerminalLines,
     /// Events of the request with this id.
     Events(u64),
 }
@@ -33,20 +35,13 @@ enum Form {
 impl Reporter {
     /// For a person, on standard error.
     pub(crate) fn to_channel(parts: &ChannelParts) -> Self {
-        let line_end = if parts.terminal.is_some() { "\r\n" } else { "\n" };
-        Self {
-            handle: parts.ssh.handle.clone(),
-            channel: parts.ssh.write.id(),
-            form: Form::Lines(line_end),
-        }
+        let form = if parts.terminal.is_some() { Form::TerminalLines } else { Form::Lines };
+        Self { handle: parts.ssh.handle.clone(), channel: parts.ssh.write.id(), form }
     }
 
     /// For a program, as events of a request on the subsystem.
     pub(crate) fn to_request(parts: &ChannelParts, id: u64) -> Self {
-        Self {
-            form: Form::Events(id),
-            ..Self::to_channel(parts)
-        }
+        Self { form: Form::Events(id), ..Self::to_channel(parts) }
     }
 
     /// Does the work, and reports what it says of itself if it takes long.
@@ -76,16 +71,12 @@ impl Reporter {
     }
 
     async fn say(&self, sentence: &str) {
+        let sentence = printable(sentence);
         let said = match self.form {
-            Form::Lines(line_end) => {
-                let line = format!("{}{line_end}", printable(sentence));
-                self.handle.extended_data(self.channel, 1, line).await
-            }
+            Form::Lines => self.handle.extended_data(self.channel, 1, format!("{sentence}\n")).await,
+            Form::TerminalLines => self.handle.data(self.channel, format!("{sentence}\r\n")).await,
             Form::Events(id) => {
-                let event = Answer::Progress {
-                    id,
-                    progress: printable(sentence),
-                };
+                let event = Answer::Progress { id, progress: sentence };
                 self.handle.data(self.channel, event.to_line()).await
             }
         };

@@ -28,24 +28,13 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let mark = host_key::mark(host_key.public_key())?;
     let store = open_store(&config).await?;
     let guest = config.guest_program()?;
-    anyhow::ensure!(
-        guest.is_file(),
-        "the guest program {} is not there: set `space.guest`",
-        guest.display()
-    );
+    anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
     let docker = Arc::new(docker(&config, &store).await?);
     let hub = Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?));
-    let lifecycle = Lifecycle::new(
-        store.clone(),
-        docker,
-        Arc::clone(&hub),
-        guest,
-        config.space.stop_grace,
-    );
+    let lifecycle = Lifecycle::new(store.clone(), docker, Arc::clone(&hub), guest, config.space.stop_grace);
     let ssh_config = ssh::transport_config(host_key, &config.limits);
-    let listener = ssh::bind(config.listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.listen))?;
+    let listener =
+        ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let (limits, every) = (Limits::new(&config.limits), config.engine.reconcile_every);
     let state = config.state.clone();
@@ -83,27 +72,12 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
     let mut report = String::new();
     writeln!(report, "installation {}", store.installation().await?)?;
     writeln!(report, "state        {}", config.state.display())?;
-    anyhow::ensure!(
-        guest.is_file(),
-        "the guest program {} is not there: set `space.guest`",
-        guest.display()
-    );
+    anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
     writeln!(report, "guest        {}", guest.display())?;
-    docker
-        .ping()
-        .await
-        .with_context(|| format!("the engine at {}", config.engine.socket.display()))?;
+    docker.ping().await.with_context(|| format!("the engine at {}", config.engine.socket.display()))?;
     writeln!(report, "engine       {}", config.engine.socket.display())?;
     let here = docker.image_exists(&image).await?;
-    write!(
-        report,
-        "image        {image}{}",
-        if here {
-            ""
-        } else {
-            " (not here: it will be pulled)"
-        }
-    )?;
+    write!(report, "image        {image}{}", if here { "" } else { " (not here: it will be pulled)" })?;
     Ok(report)
 }
 
@@ -111,10 +85,7 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
 pub(crate) fn prepare_state(state: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
-    let built = std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(state);
+    let built = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
     built.with_context(|| format!("cannot make the state folder {}", state.display()))?;
     std::fs::set_permissions(state, std::fs::Permissions::from_mode(0o700))
         .with_context(|| format!("cannot protect the state folder {}", state.display()))
@@ -123,9 +94,7 @@ pub(crate) fn prepare_state(state: &Path) -> anyhow::Result<()> {
 /// The store of this state folder.
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let path = config.state.join("spaces.db");
-    Store::open(&path)
-        .await
-        .with_context(|| format!("cannot open the store {}", path.display()))
+    Store::open(&path).await.with_context(|| format!("cannot open the store {}", path.display()))
 }
 
 /// One gateway a state folder: two would fight over the sockets of the Spaces.
@@ -146,7 +115,7 @@ async fn docker(config: &Config, store: &Store) -> anyhow::Result<Docker> {
     Ok(Docker::new(DockerSettings {
         socket: config.engine.socket.clone(),
         installation: installation.as_str().parse()?,
-        subnets: config.engine.network_pool.clone(),
+        subnets: config.engine.network_pool,
     }))
 }
 

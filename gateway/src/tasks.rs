@@ -12,7 +12,7 @@ where
     F::Output: Send + 'static,
 {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-    tokio::spawn(task.instrument(tracing::info_span!("task", name)))
+    tokio::spawn(task.instrument(tracing::debug_span!("task", name)))
 }
 
 /// A task that ends with its owner.

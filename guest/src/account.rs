@@ -57,22 +57,10 @@ fn read(path: &'static str) -> Result<Vec<u8>, AccountError> {
 fn resolve(passwd: &[u8], group: &[u8], user: &str, has_root_home: bool) -> Account {
     let root = || {
         let home = if has_root_home { "/root" } else { "/" }.into();
-        (
-            "root",
-            passwd::Entry {
-                uid: 0,
-                gid: 0,
-                home,
-                shell: PathBuf::new(),
-            },
-        )
+        ("root", passwd::Entry { uid: 0, gid: 0, home, shell: PathBuf::new() })
     };
     let (name, entry) = passwd::find_user(passwd, user).map_or_else(root, |entry| (user, entry));
-    let shell = if entry.shell.as_os_str().is_empty() {
-        DEFAULT_SHELL.into()
-    } else {
-        entry.shell
-    };
+    let shell = if entry.shell.as_os_str().is_empty() { DEFAULT_SHELL.into() } else { entry.shell };
     Account {
         name: name.to_owned(),
         uid: entry.uid,
@@ -100,23 +88,12 @@ mod tests {
             shell: "/bin/sh".into(),
         };
         assert_eq!(resolve(b"", b"", "space", true), expected);
-        assert_eq!(
-            resolve(b"", b"", "space", false),
-            Account {
-                home: "/".into(),
-                ..expected
-            }
-        );
+        assert_eq!(resolve(b"", b"", "space", false), Account { home: "/".into(), ..expected });
     }
 
     #[test]
     fn a_user_keeps_what_passwd_says_and_an_empty_shell_is_sh() {
-        let account = resolve(
-            b"space:x:5:6::/home/space:\n",
-            b"tty:x:4:\nx:x:9:space\n",
-            "space",
-            true,
-        );
+        let account = resolve(b"space:x:5:6::/home/space:\n", b"tty:x:4:\nx:x:9:space\n", "space", true);
         let expected = Account {
             name: "space".to_owned(),
             uid: 5,

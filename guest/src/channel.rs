@@ -50,10 +50,7 @@ pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), Connectio
     };
     let result = match begin(&space, &start) {
         Ok((running, _permit)) => run(&space, &mut frames, &mut writer, running).await,
-        Err(refusal) => writer
-            .send(FromGuest::Failed(refusal.to_string()))
-            .await
-            .map(|()| End::OurSide),
+        Err(refusal) => writer.send(FromGuest::Failed(refusal.to_string())).await.map(|()| End::OurSide),
     };
     match result {
         Ok(End::OurSide) => {
@@ -116,36 +113,18 @@ async fn run(
     writer: &mut FrameWriter,
     running: Running,
 ) -> Result<End, ConnectionError> {
-    let Running {
-        pid,
-        exit,
-        streams,
-        greeting,
-    } = running;
+    let Running { pid, exit, streams, greeting } = running;
     let (sink, source) = match streams {
         Streams::Terminal(master) => (Sink::Terminal(Rc::clone(&master)), Source::Terminal(Some(master))),
-        Streams::Pipes {
-            stdin,
-            stdout,
-            stderr,
-        } => (
-            Sink::Pipe(stdin),
-            Source::Pipes {
-                stdout: Some(stdout),
-                stderr: Some(stderr),
-            },
-        ),
+        Streams::Pipes { stdin, stdout, stderr } => {
+            (Sink::Pipe(stdin), Source::Pipes { stdout: Some(stdout), stderr: Some(stderr) })
+        }
     };
     let output_closed = Notify::new();
     let input = Input::new(frames, &space.children, pid, sink, &output_closed);
     let output = async {
         writer.send(FromGuest::Started).await?;
-        let mut output = Output {
-            writer,
-            buffers: &space.buffers,
-            source,
-            closed: &output_closed,
-        };
+        let mut output = Output { writer, buffers: &space.buffers, source, closed: &output_closed };
         if let Some(text) = greeting {
             output.greet(&text).await?;
         }

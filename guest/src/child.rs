@@ -92,10 +92,7 @@ fn close_the_rest_at_exec() {
 }
 
 /// Handlers are reset by exec; what is ignored would stay ignored.
-#[expect(
-    unsafe_code,
-    reason = "setting a disposition is unsafe whatever the disposition"
-)]
+#[expect(unsafe_code, reason = "setting a disposition is unsafe whatever the disposition")]
 fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: no handler is installed. The signals that cannot be set (KILL, STOP, the C library's own) are

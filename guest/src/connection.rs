@@ -51,18 +51,10 @@ pub(crate) struct FrameWriter(OwnedWriteHalf);
 /// Connects and says what for.
 pub(crate) async fn dial(socket: &Path, hello: Hello) -> Result<(FrameReader, FrameWriter), ConnectionError> {
     let (read, write) = UnixStream::connect(socket).await?.into_split();
-    let codec = LengthDelimitedCodec::builder()
-        .max_frame_length(MAX_FRAME)
-        .new_codec();
+    let codec = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec();
     let mut writer = FrameWriter(write);
     writer.send(FromGuest::Hello(hello)).await?;
-    Ok((
-        FrameReader {
-            frames: FramedRead::new(read, codec),
-            hangup: None,
-        },
-        writer,
-    ))
+    Ok((FrameReader { frames: FramedRead::new(read, codec), hangup: None }, writer))
 }
 
 impl FrameReader {
@@ -113,9 +105,7 @@ impl FrameWriter {
     }
 
     async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), ConnectionError> {
-        let length = u32::try_from(head.len() + body.len())
-            .map_err(io::Error::other)?
-            .to_be_bytes();
+        let length = u32::try_from(head.len() + body.len()).map_err(io::Error::other)?.to_be_bytes();
         let mut frame = length.as_slice().chain(head).chain(body);
         Ok(self.0.write_all_buf(&mut frame).await?)
     }

@@ -65,11 +65,7 @@ impl Descriptor {
                 Err(_gone) => break Read::End,
             }
         };
-        if buffer.filled().is_empty() {
-            end
-        } else {
-            Read::Piece(buffer)
-        }
+        if buffer.filled().is_empty() { end } else { Read::Piece(buffer) }
     }
 
     /// Waits until the program takes some of these bytes, and says how many. Dropping the wait writes nothing.

@@ -79,32 +79,21 @@ mod tests {
     }
 
     fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
-        list.iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect()
+        list.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
     fn image(list: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
-        list.iter()
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect()
+        list.iter().map(|(name, value)| (name.into(), value.into())).collect()
     }
 
     fn text(variables: &BTreeMap<OsString, OsString>) -> Vec<String> {
-        variables
-            .iter()
-            .map(|(name, value)| format!("{}={}", name.display(), value.display()))
-            .collect()
+        variables.iter().map(|(name, value)| format!("{}={}", name.display(), value.display())).collect()
     }
 
     #[test]
     fn a_login_sets_what_sshd_sets_on_top_of_the_image() {
-        let image = image(&[
-            ("LANG", "C.UTF-8"),
-            ("HOME", "/root"),
-            ("PATH", ENGINE_PATH),
-            ("TERM", "xterm"),
-        ]);
+        let image =
+            image(&[("LANG", "C.UTF-8"), ("HOME", "/root"), ("PATH", ENGINE_PATH), ("TERM", "xterm")]);
         let expected = [
             "HOME=/home/space",
             "LANG=C.UTF-8",
@@ -119,10 +108,7 @@ mod tests {
     #[test]
     fn the_images_path_is_kept_and_the_client_has_the_last_word() {
         let image = image(&[("PATH", "/opt/bin:/bin"), ("LANG", "C")]);
-        let names = TerminalNames {
-            term: "xterm-256color",
-            path: "/dev/pts/3",
-        };
+        let names = TerminalNames { term: "xterm-256color", path: "/dev/pts/3" };
         let requested = pairs(&[("LANG", "de_DE.UTF-8"), ("A=B", "x"), ("", "x"), ("NUL", "a\0b")]);
         let expected = [
             "HOME=/home/space",
@@ -134,18 +120,12 @@ mod tests {
             "TERM=xterm-256color",
             "USER=space",
         ];
-        assert_eq!(
-            text(&of_login(&image, &account(1000), Some(&names), &requested)),
-            expected
-        );
+        assert_eq!(text(&of_login(&image, &account(1000), Some(&names), &requested)), expected);
     }
 
     #[test]
     fn root_gets_the_system_folders_in_its_path() {
         let variables = of_login(&[], &account(0), None, &[]);
-        assert_eq!(
-            variables.get(OsStr::new("PATH")),
-            Some(&OsString::from(ROOT_PATH))
-        );
+        assert_eq!(variables.get(OsStr::new("PATH")), Some(&OsString::from(ROOT_PATH)));
     }
 }

@@ -54,15 +54,7 @@ impl<'a> Input<'a> {
         sink: Sink,
         output_closed: &'a Notify,
     ) -> Self {
-        Self {
-            frames,
-            children,
-            pid,
-            sink,
-            queue: Queue::default(),
-            ending: Ending::Open,
-            output_closed,
-        }
+        Self { frames, children, pid, sink, queue: Queue::default(), ending: Ending::Open, output_closed }
     }
 
     /// Runs until the gateway closes the connection.

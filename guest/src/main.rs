@@ -78,9 +78,7 @@ fn print_version() -> ExitCode {
 
 /// Serves until SIGTERM or SIGINT.
 fn run(socket: PathBuf) -> io::Result<()> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build_local(LocalOptions::default())?;
+    let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         // Before the first program starts: a SIGCHLD without a listener is a zombie.
         let child_signals = signal(SignalKind::child())?;

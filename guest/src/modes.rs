@@ -163,15 +163,8 @@ mod tests {
         let mut termios = terminal();
         apply(&mut termios, &[(1, 7), (3, 255), (5, 300)]);
         assert_eq!(termios.control_chars[Index::VINTR as usize], 7);
-        assert_eq!(
-            termios.control_chars[Index::VERASE as usize],
-            libc::_POSIX_VDISABLE
-        );
-        assert_eq!(
-            termios.control_chars[Index::VEOF as usize],
-            4,
-            "no character has this number"
-        );
+        assert_eq!(termios.control_chars[Index::VERASE as usize], libc::_POSIX_VDISABLE);
+        assert_eq!(termios.control_chars[Index::VEOF as usize], 4, "no character has this number");
     }
 
     #[test]
@@ -184,10 +177,7 @@ mod tests {
     #[test]
     fn unknown_opcodes_change_nothing() {
         let (mut termios, before) = (terminal(), terminal());
-        apply(
-            &mut termios,
-            &[(0, 1), (11, 1), (29, 1), (128, 9600), (129, 9600), (200, 1)],
-        );
+        apply(&mut termios, &[(0, 1), (11, 1), (29, 1), (128, 9600), (129, 9600), (200, 1)]);
         assert_eq!(termios, before);
     }
 }

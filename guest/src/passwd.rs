@@ -27,12 +27,7 @@ pub(crate) fn find_user(passwd: &[u8], name: &str) -> Option<Entry> {
         let _gecos = fields.next()?;
         let home = path(fields.next()?);
         let shell = path(fields.next().unwrap_or_default());
-        Some(Entry {
-            uid,
-            gid,
-            home,
-            shell,
-        })
+        Some(Entry { uid, gid, home, shell })
     })
 }
 
@@ -49,9 +44,7 @@ pub(crate) fn groups_of(group: &[u8], user: &str, primary: u32) -> Vec<u32> {
         let (Some(id), Some(members)) = (fields.next().and_then(number), fields.next()) else {
             continue;
         };
-        let is_member = members
-            .split(|byte| *byte == b',')
-            .any(|member| member == user.as_bytes());
+        let is_member = members.split(|byte| *byte == b',').any(|member| member == user.as_bytes());
         if is_member && !groups.contains(&id) {
             groups.push(id);
         }
@@ -89,23 +82,13 @@ mod tests {
 
     #[test]
     fn the_first_entry_of_a_name_counts() {
-        let space = Entry {
-            uid: 1000,
-            gid: 1001,
-            home: "/home/space".into(),
-            shell: "/bin/zsh".into(),
-        };
+        let space = Entry { uid: 1000, gid: 1001, home: "/home/space".into(), shell: "/bin/zsh".into() };
         assert_eq!(find_user(PASSWD, "space"), Some(space));
     }
 
     #[test]
     fn an_empty_shell_stays_empty() {
-        let bare = Entry {
-            uid: 7,
-            gid: 8,
-            home: "/var/bare".into(),
-            shell: PathBuf::new(),
-        };
+        let bare = Entry { uid: 7, gid: 8, home: "/var/bare".into(), shell: PathBuf::new() };
         assert_eq!(find_user(PASSWD, "bare"), Some(bare));
     }
 

@@ -98,10 +98,7 @@ enum Wait {
 }
 
 /// By hand because nix's waitpid fails, after having reaped, on a child that a real-time signal ended.
-#[expect(
-    unsafe_code,
-    reason = "nix loses the status of a child that a real-time signal ended"
-)]
+#[expect(unsafe_code, reason = "nix loses the status of a child that a real-time signal ended")]
 fn wait_for_any() -> Wait {
     let mut status: c_int = 0;
     // SAFETY: waitpid writes one int, to a variable that outlives the call.
@@ -116,15 +113,10 @@ fn wait_for_any() -> Wait {
 /// `None` for a child that has not ended: stopped or traced.
 fn exit_of(status: c_int) -> Option<Exit> {
     if libc::WIFEXITED(status) {
-        Some(Exit::Status(
-            u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX),
-        ))
+        Some(Exit::Status(u8::try_from(libc::WEXITSTATUS(status)).unwrap_or(u8::MAX)))
     } else if libc::WIFSIGNALED(status) {
         let signal = signals::from_number(libc::WTERMSIG(status));
-        Some(Exit::Signal {
-            signal,
-            core_dumped: libc::WCOREDUMP(status),
-        })
+        Some(Exit::Signal { signal, core_dumped: libc::WCOREDUMP(status) })
     } else {
         None
     }

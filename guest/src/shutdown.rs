@@ -19,11 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LAST_WORDS: Duration = Duration::from_millis(250);
 
 /// What asks a program to end: shells end by HUP, services by TERM, and what is stopped notices by CONT.
-const REQUESTS: [Signal; 3] = [
-    Signal::Hup,
-    Signal::Term,
-    Signal::Other(UnixSignal::SIGCONT as u8),
-];
+const REQUESTS: [Signal; 3] = [Signal::Hup, Signal::Term, Signal::Other(UnixSignal::SIGCONT as u8)];
 
 /// Ends every program, and returns when none is left.
 pub(crate) async fn stop(space: &Space) {

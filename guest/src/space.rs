@@ -61,12 +61,10 @@ impl Space {
         if self.stopping.get() {
             return Err(Full::Stopping);
         }
-        Arc::clone(&self.channels)
-            .try_acquire_owned()
-            .map_err(|refusal| match refusal {
-                TryAcquireError::NoPermits => Full::TooMany,
-                TryAcquireError::Closed => Full::Stopping,
-            })
+        Arc::clone(&self.channels).try_acquire_owned().map_err(|refusal| match refusal {
+            TryAcquireError::NoPermits => Full::TooMany,
+            TryAcquireError::Closed => Full::Stopping,
+        })
     }
 
     /// Admits no more channels.

@@ -85,18 +85,12 @@ pub(crate) fn start(space: &Space, start: &Start) -> Result<Running, SpawnError>
         Some(request) => {
             let terminal = terminal::open_for(&account, request).map_err(SpawnError::Terminal)?;
             let path = terminal.path.clone();
-            (
-                attach_terminal(&mut command, terminal).map_err(SpawnError::Terminal)?,
-                Some(path),
-            )
+            (attach_terminal(&mut command, terminal).map_err(SpawnError::Terminal)?, Some(path))
         }
         None => (attach_pipes(&mut command).map_err(SpawnError::Pipes)?, None),
     };
     let names = start.terminal.as_ref().zip(terminal_path.as_deref());
-    let names = names.map(|(terminal, path)| TerminalNames {
-        term: &terminal.term,
-        path,
-    });
+    let names = names.map(|(terminal, path)| TerminalNames { term: &terminal.term, path });
     command.env_clear().envs(environment::of_login(
         &space.image_environment,
         &account,
@@ -104,18 +98,10 @@ pub(crate) fn start(space: &Space, start: &Start) -> Result<Running, SpawnError>
         &start.environment,
     ));
     child::log_in(&mut command, login(space, &account, &streams));
-    let failed = |source| SpawnError::Shell {
-        shell: account.shell.clone(),
-        source,
-    };
+    let failed = |source| SpawnError::Shell { shell: account.shell.clone(), source };
     let pid = Pid::from_raw(command.spawn().map_err(failed)?.id().cast_signed());
     let exit = space.children.register(pid);
-    Ok(Running {
-        pid,
-        exit,
-        greeting: greeting(&account, start),
-        streams,
-    })
+    Ok(Running { pid, exit, greeting: greeting(&account, start), streams })
 }
 
 /// The shell with its arguments. The command's own text is the shell's to read, as after sshd.
@@ -147,10 +133,7 @@ fn attach_pipes(command: &mut Command) -> io::Result<Streams> {
     let (their_stdin, stdin) = pipe()?;
     let (stdout, their_stdout) = pipe()?;
     let (stderr, their_stderr) = pipe()?;
-    command
-        .stdin(their_stdin)
-        .stdout(their_stdout)
-        .stderr(their_stderr);
+    command.stdin(their_stdin).stdout(their_stdout).stderr(their_stderr);
     Ok(Streams::Pipes {
         stdin: Descriptor::new(stdin)?,
         stdout: Descriptor::new(stdout)?,

@@ -38,11 +38,7 @@ pub(crate) fn open_for(account: &Account, request: &frame::Terminal) -> io::Resu
         Some(group) => (group, Mode::from_bits_retain(0o620)),
         None => (account.gid, Mode::from_bits_retain(0o600)),
     };
-    fchown(
-        &slave,
-        Some(Uid::from_raw(account.uid)),
-        Some(Gid::from_raw(group)),
-    )?;
+    fchown(&slave, Some(Uid::from_raw(account.uid)), Some(Gid::from_raw(group)))?;
     fchmod(&slave, mode)?;
     let mut termios = tcgetattr(&slave)?;
     modes::apply(&mut termios, &request.modes);

@@ -20,10 +20,7 @@ fn a_command_gives_back_its_exact_bytes_and_its_status() {
     let gateway = Gateway::start();
     let mut channel = gateway.run(command(r"printf 'a\0b\377\r\n'"));
     let end = channel.finish();
-    assert_eq!(
-        (end.stdout.as_slice(), end.stderr.as_slice()),
-        (&b"a\0b\xff\r\n"[..], &b""[..])
-    );
+    assert_eq!((end.stdout.as_slice(), end.stderr.as_slice()), (&b"a\0b\xff\r\n"[..], &b""[..]));
     assert_eq!(end.exit, Some(Exit::Status(0)));
 }
 
@@ -31,10 +28,7 @@ fn a_command_gives_back_its_exact_bytes_and_its_status() {
 fn standard_error_comes_apart_from_standard_output() {
     let gateway = Gateway::start();
     let end = gateway.run(command("echo out; echo err >&2; exit 7")).finish();
-    assert_eq!(
-        (end.stdout.as_slice(), end.stderr.as_slice()),
-        (&b"out\n"[..], &b"err\n"[..])
-    );
+    assert_eq!((end.stdout.as_slice(), end.stderr.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
     assert_eq!(end.exit, Some(Exit::Status(7)));
 }
 
@@ -42,23 +36,11 @@ fn standard_error_comes_apart_from_standard_output() {
 fn a_program_that_a_signal_ended_says_which() {
     let gateway = Gateway::start();
     let end = gateway.run(command("kill -SEGV $$")).finish();
-    let Some(Exit::Signal {
-        signal,
-        core_dumped: _,
-    }) = end.exit
-    else {
-        panic!("{:?}", end.exit)
-    };
+    let Some(Exit::Signal { signal, core_dumped: _ }) = end.exit else { panic!("{:?}", end.exit) };
     assert_eq!(signal, Signal::Segv);
     // nix's waitpid would have lost this one.
     let end = gateway.run(command("kill -40 $$")).finish();
-    assert_eq!(
-        end.exit,
-        Some(Exit::Signal {
-            signal: Signal::Other(40),
-            core_dumped: false
-        })
-    );
+    assert_eq!(end.exit, Some(Exit::Signal { signal: Signal::Other(40), core_dumped: false }));
 }
 
 #[test]
@@ -68,13 +50,7 @@ fn a_signal_reaches_the_whole_group_of_a_program() {
     channel.expect_output(b"ready\n");
     channel.send(ToGuest::Signal(Signal::Term));
     // The end of output says that the child is gone too: it held the pipes.
-    assert_eq!(
-        channel.finish().exit,
-        Some(Exit::Signal {
-            signal: Signal::Term,
-            core_dumped: false
-        })
-    );
+    assert_eq!(channel.finish().exit, Some(Exit::Signal { signal: Signal::Term, core_dumped: false }));
 }
 
 #[test]
@@ -91,9 +67,8 @@ fn the_end_of_input_ends_a_reader() {
 #[test]
 fn input_that_a_program_does_not_read_is_no_error() {
     let gateway = Gateway::start();
-    let mut channel = gateway.run(command(
-        "exec 0<&-; echo closed; read line <&1 2>/dev/null; sleep 0.2; exit 3",
-    ));
+    let mut channel =
+        gateway.run(command("exec 0<&-; echo closed; read line <&1 2>/dev/null; sleep 0.2; exit 3"));
     channel.expect_output(b"closed\n");
     for _ in 0..64 {
         channel.stdin(&vec![b'x'; 60_000]);
@@ -137,13 +112,7 @@ fn a_signal_is_found_behind_input_that_the_program_does_not_read() {
         channel.stdin(&vec![0; 60_000]);
     }
     channel.send(ToGuest::Signal(Signal::Kill));
-    assert_eq!(
-        channel.finish().exit,
-        Some(Exit::Signal {
-            signal: Signal::Kill,
-            core_dumped: false
-        })
-    );
+    assert_eq!(channel.finish().exit, Some(Exit::Signal { signal: Signal::Kill, core_dumped: false }));
 }
 
 #[test]
@@ -154,12 +123,7 @@ fn a_gateway_that_leaves_hangs_up_on_a_terminal_whose_input_is_stuck() {
     start.program = Program::Command(b"stty raw -echo; printf pid=$$.; exec sleep 1000".to_vec());
     let mut channel = gateway.run(start);
     let text = channel.expect_until(b".");
-    let pid = text
-        .split("pid=")
-        .nth(1)
-        .unwrap()
-        .trim_end_matches('.')
-        .to_owned();
+    let pid = text.split("pid=").nth(1).unwrap().trim_end_matches('.').to_owned();
     channel.write_until_stuck(&vec![0; 60_000]);
     drop(channel);
     gateway::wait_until_gone(&pid);
@@ -206,13 +170,7 @@ fn a_client_that_reads_no_more_hangs_up_on_its_terminal() {
     let mut channel = gateway.run(shell_with_terminal_running("exec yes"));
     channel.expect_output_begins(b"y\r\ny\r\n");
     channel.send(ToGuest::OutputClosed);
-    assert_eq!(
-        channel.finish().exit,
-        Some(Exit::Signal {
-            signal: Signal::Hup,
-            core_dumped: false
-        })
-    );
+    assert_eq!(channel.finish().exit, Some(Exit::Signal { signal: Signal::Hup, core_dumped: false }));
 }
 
 #[test]
@@ -224,11 +182,7 @@ fn a_login_shell_has_a_terminal_of_the_size_that_the_client_gives() {
     assert!(text.contains("24 80\r\n"), "{text:?}");
     assert!(text.contains("/dev/pts/"), "{text:?}");
     assert!(text.contains("xterm-spaces /dev/pts/"), "{text:?}");
-    channel.send(ToGuest::Resize(WindowSize {
-        columns: 132,
-        rows: 43,
-        ..WindowSize::default()
-    }));
+    channel.send(ToGuest::Resize(WindowSize { columns: 132, rows: 43, ..WindowSize::default() }));
     channel.stdin(b"stty size; echo e\"\"nd; exit 9\n");
     let end = channel.finish();
     let text = String::from_utf8_lossy(&end.stdout).into_owned();
@@ -247,11 +201,7 @@ fn control_c_reaches_the_foreground_program() {
     channel.expect_until(b"ready\r\n");
     channel.stdin(&[3]);
     let end = channel.finish();
-    assert!(
-        end.stdout.ends_with(b"caught\r\n"),
-        "{:?}",
-        String::from_utf8_lossy(&end.stdout)
-    );
+    assert!(end.stdout.ends_with(b"caught\r\n"), "{:?}", String::from_utf8_lossy(&end.stdout));
     assert_eq!(end.exit, Some(Exit::Status(4)));
 }
 
@@ -294,14 +244,7 @@ fn a_program_starts_as_after_a_login() {
     let end = gateway.run(start).finish();
     let text = String::from_utf8(end.stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let expected = [
-        "0",
-        "0",
-        "/root",
-        "0022",
-        "/root root root /bin/bash hello",
-        "0 1 2 3",
-    ];
+    let expected = ["0", "0", "/root", "0022", "/root root root /bin/bash hello", "0 1 2 3"];
     assert_eq!(lines[..6], expected, "{text}");
     assert_eq!(lines[6], lines[7], "leads its session");
     // 32 and 33 are the C library's own: it lets nobody change them.
@@ -315,24 +258,15 @@ fn a_program_starts_as_after_a_login() {
 fn the_shell_that_passwd_names_is_the_one_that_decides() {
     let gateway = Gateway::start();
     // Its shell is nologin, which refuses whatever it is given.
-    let start = Start {
-        user: "games".to_owned(),
-        ..command("echo entered")
-    };
+    let start = Start { user: "games".to_owned(), ..command("echo entered") };
     let end = gateway.run(start).finish();
-    assert_eq!(
-        (end.exit, end.stdout.starts_with(b"entered")),
-        (Some(Exit::Status(1)), false)
-    );
+    assert_eq!((end.exit, end.stdout.starts_with(b"entered")), (Some(Exit::Status(1)), false));
 }
 
 #[test]
 fn a_user_that_the_image_does_not_know_is_root() {
     let gateway = Gateway::start();
-    let start = Start {
-        user: "no-such-user".to_owned(),
-        ..command("id -u; echo $USER $HOME $SHELL")
-    };
+    let start = Start { user: "no-such-user".to_owned(), ..command("id -u; echo $USER $HOME $SHELL") };
     assert_eq!(gateway.run(start).finish().stdout, b"0\nroot /root /bin/sh\n");
 }
 
@@ -382,35 +316,23 @@ fn a_gateway_that_comes_back_is_found_and_channels_outlive_its_absence() {
 #[test]
 fn a_stop_asks_programs_to_end_and_says_how_they_did() {
     let mut gateway = Gateway::start();
-    let mut channel = gateway.run(command(
-        "trap 'echo bye; exit 6' HUP TERM; echo ready; while :; do sleep 0.05; done",
-    ));
+    let mut channel =
+        gateway.run(command("trap 'echo bye; exit 6' HUP TERM; echo ready; while :; do sleep 0.05; done"));
     channel.expect_output(b"ready\n");
     gateway.terminate();
     let end = channel.finish();
-    assert_eq!(
-        (end.stdout.as_slice(), end.exit),
-        (&b"bye\n"[..], Some(Exit::Status(6)))
-    );
+    assert_eq!((end.stdout.as_slice(), end.exit), (&b"bye\n"[..], Some(Exit::Status(6))));
     assert!(gateway.wait().success());
 }
 
 #[test]
 fn a_stop_does_not_wait_for_ever() {
     let mut gateway = Gateway::start();
-    let mut channel = gateway.run(command(
-        "trap '' TERM HUP; echo ready; while :; do sleep 0.05; done",
-    ));
+    let mut channel = gateway.run(command("trap '' TERM HUP; echo ready; while :; do sleep 0.05; done"));
     channel.expect_output(b"ready\n");
     let since = std::time::Instant::now();
     gateway.terminate();
-    assert_eq!(
-        channel.finish().exit,
-        Some(Exit::Signal {
-            signal: Signal::Kill,
-            core_dumped: false
-        })
-    );
+    assert_eq!(channel.finish().exit, Some(Exit::Signal { signal: Signal::Kill, core_dumped: false }));
     assert!(gateway.wait().success());
     assert!(since.elapsed() < Duration::from_secs(5));
 }
@@ -419,18 +341,12 @@ fn a_stop_does_not_wait_for_ever() {
 fn a_thousand_channels_run_and_no_more() {
     let gateway = Gateway::start();
     let channels: Vec<_> = (0..1024).map(|_| gateway.run(command("exec cat"))).collect();
-    assert_eq!(
-        gateway.refused(command("true")),
-        "too many programs at once in this Space"
-    );
+    assert_eq!(gateway.refused(command("true")), "too many programs at once in this Space");
     drop(channels);
 }
 
 fn shell_with_terminal_running(text: &str) -> Start {
-    Start {
-        program: Program::Command(text.as_bytes().to_vec()),
-        ..shell_with_terminal()
-    }
+    Start { program: Program::Command(text.as_bytes().to_vec()), ..shell_with_terminal() }
 }
 
 #[test]

@@ -31,9 +31,7 @@ impl GatewayMark {
     #[must_use]
     pub fn of_host_key(blob: &[u8]) -> Self {
         let digest: [u8; 32] = Sha256::digest(blob).into();
-        Self(std::array::from_fn(|at| {
-            digest.get(at).copied().unwrap_or_default()
-        }))
+        Self(std::array::from_fn(|at| digest.get(at).copied().unwrap_or_default()))
     }
 }
 
@@ -97,12 +95,8 @@ impl FromStr for AuthKey {
 
     fn from_str(text: &str) -> Result<Self, AuthKeyError> {
         let encoded = text.trim().strip_prefix(PREFIX).ok_or(AuthKeyError::Mistyped)?;
-        let bytes = URL_SAFE_NO_PAD
-            .decode(encoded)
-            .map_err(|_malformed| AuthKeyError::Mistyped)?;
-        let (body, checksum) = bytes
-            .split_last_chunk::<CHECKSUM>()
-            .ok_or(AuthKeyError::Mistyped)?;
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_malformed| AuthKeyError::Mistyped)?;
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(AuthKeyError::Mistyped)?;
         if crc32fast::hash(body).to_be_bytes() != *checksum {
             return Err(AuthKeyError::Mistyped);
         }
@@ -112,10 +106,7 @@ impl FromStr for AuthKey {
         }
         let (secret, gateway) = rest.split_first_chunk::<SECRET>().ok_or(AuthKeyError::Mistyped)?;
         let gateway = <[u8; GATEWAY]>::try_from(gateway).map_err(|_length| AuthKeyError::Mistyped)?;
-        Ok(Self {
-            secret: *secret,
-            gateway: GatewayMark(gateway),
-        })
+        Ok(Self { secret: *secret, gateway: GatewayMark(gateway) })
     }
 }
 

@@ -51,20 +51,13 @@ pub struct Failure {
 impl Failure {
     /// A failure without a hint.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            hint: None,
-        }
+        Self { code, message: message.into(), hint: None }
     }
 
     /// The same failure with a way forward.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {
-        Self {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Self { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -114,10 +107,7 @@ mod tests {
     #[test]
     fn a_failure_cannot_steer_the_terminal_that_shows_it() {
         let failure = Failure::new(Code::NotFound, "no space named `\u{1b}[2J`").hint("try `\r\u{202e}list`");
-        assert_eq!(
-            failure.to_string(),
-            "error: no space named `\\u{1b}[2J`\nhint: try `\\r\\u{202e}list`\n"
-        );
+        assert_eq!(failure.to_string(), "error: no space named `\\u{1b}[2J`\nhint: try `\\r\\u{202e}list`\n");
     }
 
     #[test]

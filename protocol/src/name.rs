@@ -102,23 +102,13 @@ impl SpaceName {
         let mut name: String = email
             .local_part()
             .chars()
-            .map(|c| {
-                if c.is_ascii_lowercase() || c.is_ascii_digit() {
-                    c
-                } else {
-                    '-'
-                }
-            })
+            .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' })
             .skip_while(|c| !c.is_ascii_lowercase())
             .take(25)
             .collect();
         name.truncate(name.trim_end_matches('-').len());
         name.parse().unwrap_or_else(|_refused: NameError| {
-            let fitted = if name.is_empty() {
-                "home".to_owned()
-            } else {
-                format!("{name}-home")
-            };
+            let fitted = if name.is_empty() { "home".to_owned() } else { format!("{name}-home") };
             Self(fitted)
         })
     }
@@ -127,11 +117,7 @@ impl SpaceName {
     #[must_use]
     pub fn numbered(&self, number: u32) -> Self {
         let suffix = format!("-{number}");
-        let stem: String = self
-            .0
-            .chars()
-            .take(31_usize.saturating_sub(suffix.len()))
-            .collect();
+        let stem: String = self.0.chars().take(31_usize.saturating_sub(suffix.len())).collect();
         Self(stem + &suffix)
     }
 }
@@ -218,9 +204,7 @@ impl FromStr for SpaceReference {
         if let Ok(id) = text.parse() {
             return Ok(Self::Id(id));
         }
-        text.parse()
-            .map(Self::Name)
-            .map_err(|_shape: NameError| NameError::Reference)
+        text.parse().map(Self::Name).map_err(|_shape: NameError| NameError::Reference)
     }
 }
 
@@ -261,17 +245,11 @@ impl FromStr for Email {
         let (local, domain) = text.split_once('@').ok_or(NameError::Email)?;
         let printable = |part: &str| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_graphic() && !b"@\"'<>\\`,;".contains(&byte))
+                && part.bytes().all(|byte| byte.is_ascii_graphic() && !b"@\"'<>\\`,;".contains(&byte))
         };
         let shaped = text.len() <= 254 && local.len() <= 64 && printable(local) && printable(domain);
         let dotted = !domain.starts_with('.') && !domain.ends_with('.') && !local.starts_with('-');
-        if shaped && dotted {
-            Ok(Self(text.to_ascii_lowercase()))
-        } else {
-            Err(NameError::Email)
-        }
+        if shaped && dotted { Ok(Self(text.to_ascii_lowercase())) } else { Err(NameError::Email) }
     }
 }
 
@@ -279,9 +257,7 @@ impl Email {
     /// What stands before the `@`.
     #[must_use]
     pub fn local_part(&self) -> &str {
-        self.0
-            .split_once('@')
-            .map_or(self.0.as_str(), |(local, _domain)| local)
+        self.0.split_once('@').map_or(self.0.as_str(), |(local, _domain)| local)
     }
 }
 
@@ -318,11 +294,7 @@ impl FromStr for Reason {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
         let fits = text.chars().count() <= 500 && !text.chars().any(char::is_control);
-        if fits {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError::Reason)
-        }
+        if fits { Ok(Self(text.to_owned())) } else { Err(NameError::Reason) }
     }
 }
 
@@ -338,14 +310,8 @@ impl FromStr for Fingerprint {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let digest = text.strip_prefix("SHA256:").ok_or(NameError::Fingerprint)?;
         let shaped = digest.len() == 43
-            && digest
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
-        if shaped {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(NameError::Fingerprint)
-        }
+            && digest.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/');
+        if shaped { Ok(Self(text.to_owned())) } else { Err(NameError::Fingerprint) }
     }
 }
 
@@ -402,17 +368,8 @@ mod tests {
         for good in ["a", "my-room", "a23456789012345678901234567890b"] {
             assert!(good.parse::<SpaceName>().is_ok(), "{good}");
         }
-        for bad in [
-            "",
-            "A",
-            "1a",
-            "-a",
-            "a_b",
-            "a b",
-            "a\u{1b}",
-            "a23456789012345678901234567890bc",
-            "sp_1",
-        ] {
+        for bad in ["", "A", "1a", "-a", "a_b", "a b", "a\u{1b}", "a23456789012345678901234567890bc", "sp_1"]
+        {
             assert_eq!(bad.parse::<SpaceName>(), Err(NameError::Shape), "{bad}");
         }
         assert_eq!("root".parse::<SpaceName>(), Err(NameError::Reserved));
@@ -421,38 +378,16 @@ mod tests {
     #[test]
     fn an_id_has_one_spelling() {
         assert_eq!("sp_12".parse::<SpaceId>().map(SpaceId::number), Ok(12));
-        for bad in [
-            "sp_",
-            "sp_0",
-            "sp_01",
-            "sp_+1",
-            "sp_1 ",
-            "SP_1",
-            "sp_99999999999999999999",
-        ] {
+        for bad in ["sp_", "sp_0", "sp_01", "sp_+1", "sp_1 ", "SP_1", "sp_99999999999999999999"] {
             assert_eq!(bad.parse::<SpaceId>(), Err(NameError::Id), "{bad}");
         }
     }
 
     #[test]
     fn an_email_is_folded_to_lower_case_and_bounded() {
-        assert_eq!(
-            "You@Example.COM".parse::<Email>().unwrap().as_str(),
-            "you@example.com"
-        );
+        assert_eq!("You@Example.COM".parse::<Email>().unwrap().as_str(), "you@example.com");
         let long = format!("a@{}", "b".repeat(300));
-        for bad in [
-            "",
-            "a",
-            "@b",
-            "a@",
-            "a@b@c",
-            "a b@c",
-            "a\u{7}@c",
-            "-o@b",
-            "a@.b",
-            long.as_str(),
-        ] {
+        for bad in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a\u{7}@c", "-o@b", "a@.b", long.as_str()] {
             assert_eq!(bad.parse::<Email>(), Err(NameError::Email), "{bad}");
         }
     }

@@ -67,10 +67,7 @@ pub struct LoggedIn {
 /// What a Space is doing, as people see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-#[expect(
-    missing_docs,
-    reason = "the words are explained in the manual, specs/space.spec.md"
-)]
+#[expect(missing_docs, reason = "the words are explained in the manual, specs/space.spec.md")]
 pub enum SpaceState {
     Starting,
     Running,
@@ -303,10 +300,7 @@ impl Reply {
     /// What a person reads.
     #[must_use]
     pub fn to_text(&self) -> Text {
-        let out = |stdout: String| Text {
-            stdout,
-            stderr: String::new(),
-        };
+        let out = |stdout: String| Text { stdout, stderr: String::new() };
         match self {
             Self::Recorded(_) => out("recorded: a platform admin will look at your request\n".to_owned()),
             Self::WhoAmI(person) => out(format!("{}\n", person.email)),
@@ -319,11 +313,9 @@ impl Reply {
                 stderr: format!("unregistered key {}\n", key.fingerprint),
             },
             Self::Spaces(rows) => out(spaces(rows)),
-            Self::SpaceIs(change) => out(format!(
-                "space {} is {}\n",
-                change.id,
-                change.state.map_or("gone", SpaceState::as_str)
-            )),
+            Self::SpaceIs(change) => {
+                out(format!("space {} is {}\n", change.id, change.state.map_or("gone", SpaceState::as_str)))
+            }
             Self::SpaceDeleted(change) => out(format!("deleted space {}\n", change.id)),
             Self::SpaceCreated(change) => Text {
                 stdout: format!("{}\n", change.id),
@@ -348,9 +340,7 @@ impl Reply {
 
 /// To the second: what a person compares.
 fn at(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second())
-        .unwrap_or(time)
-        .to_string()
+    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 
 fn or_dash<T: ToString>(value: Option<&T>) -> String {
@@ -359,18 +349,7 @@ fn or_dash<T: ToString>(value: Option<&T>) -> String {
 
 fn spaces(rows: &[SpaceRow]) -> String {
     table::render(
-        [
-            "id",
-            "name",
-            "role",
-            "state",
-            "cpu",
-            "memory",
-            "disk",
-            "net",
-            "llm_tokens",
-            "created_at",
-        ],
+        ["id", "name", "role", "state", "cpu", "memory", "disk", "net", "llm_tokens", "created_at"],
         rows.iter().map(|row| {
             [
                 row.id.to_string(),
@@ -406,14 +385,8 @@ fn keys(rows: &[KeyRow]) -> String {
 fn requests(rows: &[RequestRow]) -> String {
     table::render_with_text(
         ["email", "created_at", "from", "reason"],
-        rows.iter().map(|row| {
-            [
-                row.email.to_string(),
-                at(row.created_at),
-                row.from.clone(),
-                row.reason.to_string(),
-            ]
-        }),
+        rows.iter()
+            .map(|row| [row.email.to_string(), at(row.created_at), row.from.clone(), row.reason.to_string()]),
     )
 }
 
@@ -421,11 +394,7 @@ fn users(rows: &[UserRow]) -> String {
     table::render(
         ["email", "role", "spaces", "keys", "created_at"],
         rows.iter().map(|row| {
-            let role = if row.platform_admin {
-                "platform-admin"
-            } else {
-                "user"
-            };
+            let role = if row.platform_admin { "platform-admin" } else { "user" };
             [
                 row.email.to_string(),
                 role.to_owned(),
@@ -455,9 +424,7 @@ fn auth_keys(rows: &[AuthKeyRow]) -> String {
 
 fn audit(rows: &[AuditRow]) -> String {
     table::render_with_text(
-        [
-            "at", "actor", "from", "action", "target", "outcome", "key", "detail",
-        ],
+        ["at", "actor", "from", "action", "target", "outcome", "key", "detail"],
         rows.iter().map(|row| {
             [
                 at(row.at),
@@ -479,10 +446,7 @@ fn approved(issued: &IssuedKey) -> Text {
         || format!("approved {}\n", issued.email),
         |space| {
             let state = space.state.map_or("gone", SpaceState::as_str);
-            format!(
-                "approved {}: space {} named {} is {state}\n",
-                issued.email, space.id, space.name
-            )
+            format!("approved {}: space {} named {} is {state}\n", issued.email, space.id, space.name)
         },
     );
     text.stderr.insert_str(0, &space);
@@ -529,11 +493,7 @@ mod tests {
             "id    name     role   state    cpu   memory  disk  net  llm_tokens  created_at\n\
              sp_1  my-room  admin  running  2000  4096    -     -    -           2026-11-22T10:00:00Z\n"
         );
-        assert!(
-            text.stdout
-                .lines()
-                .all(|line| line.split_whitespace().count() == 10)
-        );
+        assert!(text.stdout.lines().all(|line| line.split_whitespace().count() == 10));
     }
 
     #[test]

@@ -89,19 +89,9 @@ impl Answer {
         match outcome {
             Ok(reply) => {
                 let text = reply.to_text();
-                Self::Done {
-                    id,
-                    status: 0,
-                    stdout: text.stdout,
-                    stderr: text.stderr,
-                    data: reply.to_json(),
-                }
+                Self::Done { id, status: 0, stdout: text.stdout, stderr: text.stderr, data: reply.to_json() }
             }
-            Err(error) => Self::Failed {
-                id,
-                status: error.code.exit_status(),
-                error,
-            },
+            Err(error) => Self::Failed { id, status: error.code.exit_status(), error },
         }
     }
 
@@ -120,11 +110,8 @@ pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
     if request.version == VERSION {
         Ok(request)
     } else {
-        Err(Failure::new(
-            Code::Usage,
-            format!("protocol version {} is not spoken here", request.version),
-        )
-        .hint(format!("this gateway speaks version {VERSION}")))
+        Err(Failure::new(Code::Usage, format!("protocol version {} is not spoken here", request.version))
+            .hint(format!("this gateway speaks version {VERSION}")))
     }
 }
 
@@ -137,20 +124,11 @@ mod tests {
     #[test]
     fn requests_read_as_the_documentation_says() {
         let line = br#"{"version":1,"id":1,"command":{"space":{"up":{"space":"my-room"}}}}"#;
-        assert!(matches!(
-            parse_request(line).unwrap().command,
-            RequestCommand::Shared(Command::Space(_))
-        ));
+        assert!(matches!(parse_request(line).unwrap().command, RequestCommand::Shared(Command::Space(_))));
         let line = br#"{"version":1,"id":2,"command":"list"}"#;
-        assert!(matches!(
-            parse_request(line).unwrap().command,
-            RequestCommand::Shared(Command::List)
-        ));
+        assert!(matches!(parse_request(line).unwrap().command, RequestCommand::Shared(Command::List)));
         let line = br#"{"version":1,"id":3,"command":{"login":{}}}"#;
-        assert!(matches!(
-            parse_request(line).unwrap().command,
-            RequestCommand::Login(_)
-        ));
+        assert!(matches!(parse_request(line).unwrap().command, RequestCommand::Login(_)));
     }
 
     #[test]
@@ -162,11 +140,7 @@ mod tests {
             r#"{"version":1,"id":1,"command":{"space":{"up":{"space":"Not A Name"}}}}"#,
             "",
         ] {
-            assert_eq!(
-                parse_request(line.as_bytes()).unwrap_err().code,
-                Code::Usage,
-                "{line}"
-            );
+            assert_eq!(parse_request(line.as_bytes()).unwrap_err().code, Code::Usage, "{line}");
         }
     }
 
@@ -178,10 +152,7 @@ mod tests {
             line,
             "{\"id\":4,\"status\":1,\"error\":{\"code\":\"not_found\",\"message\":\"no space named `x`\",\"hint\":\"look\"}}\n"
         );
-        assert!(matches!(
-            serde_json::from_str(&line).unwrap(),
-            Answer::Failed { id: 4, .. }
-        ));
+        assert!(matches!(serde_json::from_str(&line).unwrap(), Answer::Failed { id: 4, .. }));
     }
 
     proptest! {

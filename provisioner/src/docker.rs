@@ -75,23 +75,13 @@ impl Docker {
     /// Asks nothing of the engine yet: each operation does, so that a gateway can start before its engine.
     #[must_use]
     pub fn new(settings: DockerSettings) -> Self {
-        Self {
-            engine: Arc::new(Engine {
-                settings,
-                client: OnceCell::new(),
-            }),
-        }
+        Self { engine: Arc::new(Engine { settings, client: OnceCell::new() }) }
     }
 
     async fn machine(&self, space: SpaceId) -> Result<Machine<'_>, ProvisionError> {
         let client = self.engine.client().await?;
         let settings = &self.engine.settings;
-        Ok(Machine {
-            client,
-            settings,
-            space,
-            name: settings.installation.name_of(space),
-        })
+        Ok(Machine { client, settings, space, name: settings.installation.name_of(space) })
     }
 }
 
@@ -123,11 +113,8 @@ impl Provisioner for Docker {
             started => return started,
         }
         // Both to their end even if one fails: what is under way when this returns would outrun a removal.
-        let (network, container) = join(
-            machine.ensure_network(),
-            machine.ensure_container(blueprint, progress),
-        )
-        .await;
+        let (network, container) =
+            join(machine.ensure_network(), machine.ensure_container(blueprint, progress)).await;
         container.and(network)?;
         progress.say("starting the machine");
         match machine.start().await {
@@ -166,9 +153,7 @@ impl Provisioner for Docker {
     }
 
     async fn ping(&self) -> Result<(), ProvisionError> {
-        within("answer", CALL, self.engine.client().await?.ping())
-            .await
-            .map(drop)
+        within("answer", CALL, self.engine.client().await?.ping()).await.map(drop)
     }
 
     async fn image_exists(&self, image: &ImageName) -> Result<bool, ProvisionError> {

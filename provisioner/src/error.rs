@@ -80,71 +80,46 @@ impl ProvisionError {
         } else if unreachable {
             Self::EngineUnavailable(EngineFault(fault))
         } else {
-            Self::Engine {
-                what,
-                source: EngineFault(fault),
-            }
+            Self::Engine { what, source: EngineFault(fault) }
         }
     }
 
     /// Whether the engine answered with this HTTP status.
     pub(crate) fn is_status(&self, status: u16) -> bool {
-        self.answer()
-            .is_some_and(|(answered, _message)| answered == status)
+        self.answer().is_some_and(|(answered, _message)| answered == status)
     }
 
     /// Whether the engine says that a subnet is taken. Its status for that differs between versions.
     pub(crate) fn is_overlap(&self) -> bool {
-        self.answer()
-            .is_some_and(|(_status, message)| message.to_ascii_lowercase().contains("overlap"))
+        self.answer().is_some_and(|(_status, message)| message.to_ascii_lowercase().contains("overlap"))
     }
 
     /// Whether the engine says that a network with this interface is there.
     pub(crate) fn is_interface_taken(&self) -> bool {
-        self.answer()
-            .is_some_and(|(_status, message)| message.contains("same bridge name"))
+        self.answer().is_some_and(|(_status, message)| message.contains("same bridge name"))
     }
 
     /// Whether it is a program's exit status, which the client gives as an error.
     pub(crate) fn is_exit_status(&self) -> bool {
         use bollard::errors::Error::DockerContainerWaitError;
-        matches!(
-            self,
-            Self::Engine {
-                source: EngineFault(DockerContainerWaitError { .. }),
-                ..
-            }
-        )
+        matches!(self, Self::Engine { source: EngineFault(DockerContainerWaitError { .. }), .. })
     }
 
     /// What a refused pull means. An engine that went away says nothing of the image.
     pub(crate) fn into_image_missing(self, image: &ImageName) -> Self {
         if let Self::Engine { source, .. } = self {
-            Self::ImageMissing {
-                image: image.clone(),
-                source,
-            }
+            Self::ImageMissing { image: image.clone(), source }
         } else {
             self
         }
     }
 
     fn answer(&self) -> Option<(u16, &str)> {
-        if let Self::Engine { source, .. } = self {
-            source.answer()
-        } else {
-            None
-        }
+        if let Self::Engine { source, .. } = self { source.answer() } else { None }
     }
 }
 
 /// Turns the engine's answer of this status into `Ok`: what was asked for is so already.
 pub(crate) fn accept(status: u16, outcome: Result<(), ProvisionError>) -> Result<(), ProvisionError> {
-    outcome.or_else(|error| {
-        if error.is_status(status) {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })
+    outcome.or_else(|error| if error.is_status(status) { Ok(()) } else { Err(error) })
 }

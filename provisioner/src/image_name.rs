@@ -21,20 +21,15 @@ impl FromStr for ImageName {
 
     fn from_str(text: &str) -> Result<Self, ImageNameError> {
         let (named, digest) = split_optional(text, '@');
-        let (parent, last) = named
-            .rsplit_once('/')
-            .map_or((None, named), |(parent, last)| (Some(parent), last));
+        let (parent, last) =
+            named.rsplit_once('/').map_or((None, named), |(parent, last)| (Some(parent), last));
         let (last, tag) = split_optional(last, ':');
         let shaped = text.len() <= MAX_LENGTH
             && is_path(last)
             && parent.is_none_or(is_parent)
             && tag.is_none_or(is_tag)
             && digest.is_none_or(is_digest);
-        if shaped {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(ImageNameError)
-        }
+        if shaped { Ok(Self(text.to_owned())) } else { Err(ImageNameError) }
     }
 }
 
@@ -54,17 +49,12 @@ impl ImageName {
     /// The name of exactly one image: without a tag the engine would pull all that there are.
     pub(crate) fn tagged(&self) -> String {
         let last = self.0.rsplit('/').next().unwrap_or_default();
-        if last.contains([':', '@']) {
-            self.0.clone()
-        } else {
-            format!("{}:latest", self.0)
-        }
+        if last.contains([':', '@']) { self.0.clone() } else { format!("{}:latest", self.0) }
     }
 }
 
 fn split_optional(text: &str, separator: char) -> (&str, Option<&str>) {
-    text.split_once(separator)
-        .map_or((text, None), |(head, tail)| (head, Some(tail)))
+    text.split_once(separator).map_or((text, None), |(head, tail)| (head, Some(tail)))
 }
 
 /// A registry or the first part of a path, then parts of a path.
@@ -82,23 +72,14 @@ fn is_registry(text: &str) -> bool {
 }
 
 fn is_path(text: &str) -> bool {
-    is_word(
-        text,
-        |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit(),
-        b"._-",
-    )
+    is_word(text, |byte| byte.is_ascii_lowercase() || byte.is_ascii_digit(), b"._-")
 }
 
 fn is_tag(text: &str) -> bool {
-    let starts = text
-        .bytes()
-        .next()
-        .is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_');
+    let starts = text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'_');
     starts
         && text.len() <= 128
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 fn is_digest(text: &str) -> bool {
@@ -112,9 +93,7 @@ fn is_word(text: &str, character: impl Fn(&u8) -> bool, separators: &[u8]) -> bo
     let bytes = text.as_bytes();
     bytes.first().is_some_and(&character)
         && bytes.last().is_some_and(&character)
-        && bytes
-            .iter()
-            .all(|byte| character(byte) || separators.contains(byte))
+        && bytes.iter().all(|byte| character(byte) || separators.contains(byte))
 }
 
 #[cfg(test)]

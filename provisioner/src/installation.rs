@@ -29,14 +29,8 @@ impl FromStr for Installation {
 
     fn from_str(text: &str) -> Result<Self, InstallationError> {
         let shaped = (1..=32).contains(&text.len())
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if shaped {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InstallationError)
-        }
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+        if shaped { Ok(Self(text.to_owned())) } else { Err(InstallationError) }
     }
 }
 
@@ -57,21 +51,14 @@ impl Installation {
     /// the host's firewall (`-i <prefix>+`).
     #[must_use]
     pub fn interface_prefix(&self) -> String {
-        let letters = digest(&self.0)
-            .into_iter()
-            .take(5)
-            .map(|byte| char::from(b'a' + byte % 26));
+        let letters = digest(&self.0).into_iter().take(5).map(|byte| char::from(b'a' + byte % 26));
         "sp".chars().chain(letters).collect()
     }
 
     /// The host's network interface of one Space. The kernel allows 15 bytes: the prefix and eight digits.
     #[must_use]
     pub fn interface(&self, space: SpaceId) -> String {
-        format!(
-            "{}{}",
-            self.interface_prefix(),
-            space.number().rem_euclid(100_000_000)
-        )
+        format!("{}{}", self.interface_prefix(), space.number().rem_euclid(100_000_000))
     }
 
     /// The name of a Space's container, and of its network.
@@ -82,10 +69,7 @@ impl Installation {
     /// The Space that a container or a network with this name is of. The engine lists names with a `/` ahead.
     pub(crate) fn space_of(&self, name: &str) -> Option<SpaceId> {
         let name = name.strip_prefix('/').unwrap_or(name);
-        let id = name
-            .strip_prefix("spaces-")?
-            .strip_prefix(self.as_str())?
-            .strip_prefix('-')?;
+        let id = name.strip_prefix("spaces-")?.strip_prefix(self.as_str())?.strip_prefix('-')?;
         id.parse().ok()
     }
 
@@ -99,17 +83,12 @@ impl Installation {
 
     /// The engine's filter for everything of this installation.
     pub(crate) fn filter(&self) -> HashMap<String, Vec<String>> {
-        HashMap::from([(
-            "label".to_owned(),
-            vec![format!("{INSTALLATION_LABEL}={}", self.0)],
-        )])
+        HashMap::from([("label".to_owned(), vec![format!("{INSTALLATION_LABEL}={}", self.0)])])
     }
 
     /// A number that differs from Space to Space and never changes for one.
     pub(crate) fn seed_of(&self, space: SpaceId) -> u64 {
-        digest(&self.name_of(space))
-            .first_chunk()
-            .map_or(0, |bytes| u64::from_be_bytes(*bytes))
+        digest(&self.name_of(space)).first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 }
 
@@ -134,14 +113,9 @@ mod tests {
     #[test]
     fn the_name_of_another_installation_is_nobody_here() {
         let installation: Installation = "a1".parse().unwrap();
-        for name in [
-            "spaces-a1-",
-            "spaces-a1-sp_01",
-            "spaces-a-sp_1",
-            "spaces-a11-sp_1",
-            "x-spaces-a1-sp_1",
-            "",
-        ] {
+        for name in
+            ["spaces-a1-", "spaces-a1-sp_01", "spaces-a-sp_1", "spaces-a11-sp_1", "x-spaces-a1-sp_1", ""]
+        {
             assert_eq!(installation.space_of(name), None, "{name}");
         }
         assert_eq!(installation.space_of("/spaces-a1-sp_7"), Some(SpaceId::new(7)));

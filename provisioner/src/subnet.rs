@@ -48,11 +48,7 @@ impl FromStr for SubnetPool {
         let (address, prefix) = text.split_once('/').ok_or(SubnetPoolError::Shape)?;
         let address: Ipv4Addr = address.parse().map_err(|_shape| SubnetPoolError::Shape)?;
         let digits = (1..=2).contains(&prefix.len()) && prefix.bytes().all(|byte| byte.is_ascii_digit());
-        let prefix: u32 = prefix
-            .parse()
-            .ok()
-            .filter(|_| digits)
-            .ok_or(SubnetPoolError::Shape)?;
+        let prefix: u32 = prefix.parse().ok().filter(|_| digits).ok_or(SubnetPoolError::Shape)?;
         match prefix {
             0..=PREFIX => {}
             30..=32 => return Err(SubnetPoolError::TooSmall),
@@ -114,10 +110,7 @@ mod tests {
     fn pools() -> impl Strategy<Value = SubnetPool> {
         (any::<u32>(), 0..=PREFIX).prop_map(|(address, prefix)| {
             let mask = u32::MAX.checked_shr(prefix).unwrap_or(0);
-            SubnetPool {
-                first: address & !mask,
-                prefix,
-            }
+            SubnetPool { first: address & !mask, prefix }
         })
     }
 
@@ -133,26 +126,13 @@ mod tests {
 
     #[test]
     fn what_is_not_a_pool_is_refused_with_its_reason() {
-        for bad in [
-            "",
-            "10.0.0.0",
-            "10.0.0/8",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10.0.0.0/33",
-            "::/64",
-            "10.0.0.0/8 ",
-        ] {
+        for bad in
+            ["", "10.0.0.0", "10.0.0/8", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/33", "::/64", "10.0.0.0/8 "]
+        {
             assert_eq!(bad.parse::<SubnetPool>(), Err(SubnetPoolError::Shape), "{bad}");
         }
-        assert_eq!(
-            "10.0.0.0/30".parse::<SubnetPool>(),
-            Err(SubnetPoolError::TooSmall)
-        );
-        assert_eq!(
-            "10.0.0.8/28".parse::<SubnetPool>(),
-            Err(SubnetPoolError::HostBits)
-        );
+        assert_eq!("10.0.0.0/30".parse::<SubnetPool>(), Err(SubnetPoolError::TooSmall));
+        assert_eq!("10.0.0.8/28".parse::<SubnetPool>(), Err(SubnetPoolError::HostBits));
         assert_eq!("10.0.0.8/29".parse::<SubnetPool>().unwrap().count(), 1);
     }
 

@@ -52,37 +52,18 @@ pub enum Approve {
 impl Store {
     /// Approves this person's open request.
     pub async fn approve(&self, approval: Approval, now: Timestamp) -> Result<Approve, StoreError> {
-        let Approval {
-            email,
-            by,
-            hash,
-            expires_at,
-            space,
-        } = approval;
+        let Approval { email, by, hash, expires_at, space } = approval;
         let mut change = self.change().await?;
-        if decide(&mut change, &email, Decision::Approved, by, now)
-            .await?
-            .is_none()
-        {
+        if decide(&mut change, &email, Decision::Approved, by, now).await?.is_none() {
             change.rollback().await?;
             return Ok(Approve::NoRequest);
         }
         let user = ensure_user(&mut change, &email, now).await?;
         let space = first_space(&mut change, user, space, now).await?;
-        let key = NewAuthKey {
-            email,
-            grant: Grant::Owner,
-            hash,
-            expires_at,
-            issued_by: Some(by),
-        };
+        let key = NewAuthKey { email, grant: Grant::Owner, hash, expires_at, issued_by: Some(by) };
         let auth_key = auth_keys::insert(&mut change, &key, now).await?;
         change.commit().await?;
-        Ok(Approve::Approved {
-            user,
-            auth_key,
-            space,
-        })
+        Ok(Approve::Approved { user, auth_key, space })
     }
 }
 
@@ -106,7 +87,5 @@ async fn first_space(
         .chain((2..=u32::MAX).map(|number| space.name.numbered(number)))
         .find(|name| !taken(name))
         .unwrap_or(space.name);
-    spaces::insert(connection, owner, &name, &space.spec, now)
-        .await
-        .map(Some)
+    spaces::insert(connection, owner, &name, &space.spec, now).await.map(Some)
 }

@@ -57,9 +57,7 @@ struct StoredEntry {
 impl StoredEntry {
     fn read(self) -> Result<AuditEntry, StoreError> {
         let actor = self.actor.map(|text| parsed("audit.actor", &text));
-        let key = self
-            .key_fingerprint
-            .map(|text| parsed("audit.key_fingerprint", &text));
+        let key = self.key_fingerprint.map(|text| parsed("audit.key_fingerprint", &text));
         let from = self.from_address.map(|text| parsed("audit.from_address", &text));
         Ok(AuditEntry {
             at: instant("audit.at", self.at)?,

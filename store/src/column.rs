@@ -12,24 +12,16 @@ pub(crate) fn parsed<T>(column: &'static str, text: &str) -> Result<T, StoreErro
 where
     T: FromStr<Err: Error + Send + Sync + 'static>,
 {
-    text.parse().map_err(|source: T::Err| StoreError::Corrupt {
-        column,
-        source: source.into(),
-    })
+    text.parse().map_err(|source: T::Err| StoreError::Corrupt { column, source: source.into() })
 }
 
 pub(crate) fn instant(column: &'static str, milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds).map_err(|source| StoreError::Corrupt {
-        column,
-        source: source.into(),
-    })
+    Timestamp::from_millisecond(milliseconds)
+        .map_err(|source| StoreError::Corrupt { column, source: source.into() })
 }
 
 pub(crate) fn unsigned(column: &'static str, number: i64) -> Result<u32, StoreError> {
-    u32::try_from(number).map_err(|source| StoreError::Corrupt {
-        column,
-        source: source.into(),
-    })
+    u32::try_from(number).map_err(|source| StoreError::Corrupt { column, source: source.into() })
 }
 
 /// A word that the column's enum does not have.

@@ -67,12 +67,12 @@ impl Store {
         reference: &SpaceReference,
     ) -> Result<FindSpace, StoreError> {
         let query = match reference {
-            SpaceReference::Id(id) => sqlx::query_as(of_person!("AND s.id = $2"))
-                .bind(user.0)
-                .bind(id.number()),
-            SpaceReference::Name(name) => sqlx::query_as(of_person!("AND s.name = $2"))
-                .bind(user.0)
-                .bind(name.as_str().to_owned()),
+            SpaceReference::Id(id) => {
+                sqlx::query_as(of_person!("AND s.id = $2")).bind(user.0).bind(id.number())
+            }
+            SpaceReference::Name(name) => {
+                sqlx::query_as(of_person!("AND s.name = $2")).bind(user.0).bind(name.as_str().to_owned())
+            }
         };
         Ok(match only(self.select(query).await?) {
             AnySpace::Found(space) => FindSpace::Found(granted(space, user)),
@@ -99,9 +99,7 @@ impl Store {
 
     /// The Space of that id: for the platform itself.
     pub async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
-        let spaces = self
-            .select(sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number()))
-            .await?;
+        let spaces = self.select(sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number())).await?;
         Ok(spaces.into_iter().next())
     }
 
@@ -109,21 +107,12 @@ impl Store {
         &self,
         query: QueryAs<'_, Sqlite, StoredSpace, SqliteArguments>,
     ) -> Result<Vec<Space>, StoreError> {
-        query
-            .fetch_all(&self.readers)
-            .await?
-            .into_iter()
-            .map(StoredSpace::read)
-            .collect()
+        query.fetch_all(&self.readers).await?.into_iter().map(StoredSpace::read).collect()
     }
 }
 
 fn granted(space: Space, user: UserId) -> Granted<Space> {
-    let role = if space.owner == user {
-        Role::Admin
-    } else {
-        Role::Member
-    };
+    let role = if space.owner == user { Role::Admin } else { Role::Member };
     Granted::new(space, role)
 }
 

@@ -34,11 +34,7 @@ impl FromStr for InstallationId {
 
     fn from_str(text: &str) -> Result<Self, InstallationIdError> {
         let shaped = text.len() == 8 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if shaped {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InstallationIdError)
-        }
+        if shaped { Ok(Self(text.to_owned())) } else { Err(InstallationIdError) }
     }
 }
 
@@ -52,9 +48,7 @@ impl Store {
         .bind(format!("{:08x}", rand::random::<u32>()))
         .execute(&mut *change)
         .await?;
-        let id: String = sqlx::query_scalar("SELECT id FROM installation")
-            .fetch_one(&mut *change)
-            .await?;
+        let id: String = sqlx::query_scalar("SELECT id FROM installation").fetch_one(&mut *change).await?;
         change.commit().await?;
         parsed("installation.id", &id)
     }

@@ -83,9 +83,7 @@ struct StoredKey {
 
 impl StoredKey {
     fn read(self) -> Result<DeviceKey, StoreError> {
-        let last_used_at = self
-            .last_used_at
-            .map(|at| instant("device_keys.last_used_at", at));
+        let last_used_at = self.last_used_at.map(|at| instant("device_keys.last_used_at", at));
         Ok(DeviceKey {
             name: parsed("device_keys.name", &self.name)?,
             fingerprint: parsed("device_keys.fingerprint", &self.fingerprint)?,
@@ -201,10 +199,8 @@ pub(crate) async fn register(
 }
 
 async fn count(connection: &mut SqliteConnection, user: UserId) -> Result<i64, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT COUNT(*) FROM device_keys WHERE user_id = $1")
-            .bind(user.0)
-            .fetch_one(connection)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("SELECT COUNT(*) FROM device_keys WHERE user_id = $1")
+        .bind(user.0)
+        .fetch_one(connection)
+        .await?)
 }

@@ -88,11 +88,7 @@ impl Store {
         .await?;
         if known > 0 || open >= MOST_OPEN {
             change.rollback().await?;
-            return Ok(if known > 0 {
-                Recorded::Known
-            } else {
-                Recorded::Full
-            });
+            return Ok(if known > 0 { Recorded::Known } else { Recorded::Full });
         }
         sqlx::query(
             "INSERT INTO access_requests (email, reason, from_address, created_at) VALUES ($1, $2, $3, $4)",

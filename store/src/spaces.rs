@@ -86,10 +86,7 @@ impl Store {
             .bind(space.number())
             .execute(&mut *change)
             .await?;
-        sqlx::query("DELETE FROM spaces WHERE id = $1")
-            .bind(space.number())
-            .execute(&mut *change)
-            .await?;
+        sqlx::query("DELETE FROM spaces WHERE id = $1").bind(space.number()).execute(&mut *change).await?;
         Ok(change.commit().await?)
     }
 }

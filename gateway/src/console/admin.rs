@@ -43,12 +43,7 @@ pub(crate) async fn run(
 }
 
 async fn requests(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply, Failure> {
-    let requests = caller
-        .platform
-        .store
-        .open_requests()
-        .await
-        .map_err(|error| store_failed(&error))?;
+    let requests = caller.platform.store.open_requests().await.map_err(|error| store_failed(&error))?;
     let rows = requests.into_iter().map(|request| RequestRow {
         email: request.email,
         created_at: request.created_at,
@@ -67,50 +62,27 @@ async fn approve(
     progress: Progress,
 ) -> Result<Reply, Failure> {
     let platform = caller.platform;
-    platform
-        .lifecycle
-        .engine_answers()
-        .await
-        .map_err(|error| error.explain(email.as_str()))?;
-    let (auth_key, expires_at) = (
-        platform.new_auth_key(),
-        expiry(platform.config.access.auth_key_lifetime),
-    );
+    platform.lifecycle.engine_answers().await.map_err(|error| error.explain(email.as_str()))?;
+    let (auth_key, expires_at) = (platform.new_auth_key(), expiry(platform.config.access.auth_key_lifetime));
     let name = SpaceName::from_email(&email);
     let approval = Approval {
         email: email.clone(),
         by: admin.user().id,
         hash: auth_key.hash(),
         expires_at,
-        space: NewSpace {
-            name: name.clone(),
-            spec: platform.space_spec(),
-        },
+        space: NewSpace { name: name.clone(), spec: platform.space_spec() },
     };
-    let approved = platform
-        .store
-        .approve(approval, Timestamp::now())
-        .await
-        .map_err(|error| store_failed(&error))?;
+    let approved =
+        platform.store.approve(approval, Timestamp::now()).await.map_err(|error| store_failed(&error))?;
     match approved {
-        Approve::NoRequest => Err(
-            Failure::new(Code::NotFound, format!("no open request from {email}"))
-                .hint("`admin requests` lists them; `admin issue-key` needs none"),
-        ),
-        Approve::Approved {
-            auth_key: id, space, ..
-        } => {
+        Approve::NoRequest => Err(Failure::new(Code::NotFound, format!("no open request from {email}"))
+            .hint("`admin requests` lists them; `admin issue-key` needs none")),
+        Approve::Approved { auth_key: id, space, .. } => {
             let space = match space {
                 None => None,
                 Some(space) => Some(realize(caller, space, name, progress).await),
             };
-            Ok(Reply::Approved(IssuedKey {
-                id,
-                email,
-                auth_key,
-                expires_at,
-                space,
-            }))
+            Ok(Reply::Approved(IssuedKey { id, email, auth_key, expires_at, space }))
         }
     }
 }
@@ -119,39 +91,21 @@ async fn realize(caller: &Caller<'_>, id: SpaceId, name: SpaceName, progress: Pr
     match caller.platform.lifecycle.realize(id, progress).await {
         Ok(space) => change(&space),
         // Logged where it happened; the intent stands, and reconciliation tries again.
-        Err(_) => SpaceChange {
-            id,
-            name,
-            state: Some(SpaceState::Failed),
-        },
+        Err(_) => SpaceChange { id, name, state: Some(SpaceState::Failed) },
     }
 }
 
 async fn deny(caller: &Caller<'_>, admin: PlatformAdmin<'_>, email: Email) -> Result<Reply, Failure> {
-    let denied = caller
-        .platform
-        .store
-        .deny_request(&email, admin.user().id, Timestamp::now())
-        .await;
+    let denied = caller.platform.store.deny_request(&email, admin.user().id, Timestamp::now()).await;
     match denied.map_err(|error| store_failed(&error))? {
-        Some(()) => Ok(Reply::Denied(Person {
-            email,
-            platform_admin: false,
-        })),
-        None => Err(
-            Failure::new(Code::NotFound, format!("no open request from {email}"))
-                .hint("`admin requests` lists them"),
-        ),
+        Some(()) => Ok(Reply::Denied(Person { email, platform_admin: false })),
+        None => Err(Failure::new(Code::NotFound, format!("no open request from {email}"))
+            .hint("`admin requests` lists them")),
     }
 }
 
 async fn users(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply, Failure> {
-    let users = caller
-        .platform
-        .store
-        .users()
-        .await
-        .map_err(|error| store_failed(&error))?;
+    let users = caller.platform.store.users().await.map_err(|error| store_failed(&error))?;
     let rows = users.into_iter().map(|user| UserRow {
         email: user.email,
         platform_admin: user.platform_admin,
@@ -163,17 +117,8 @@ async fn users(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply, 
 }
 
 async fn grant(caller: &Caller<'_>, _admin: PlatformAdmin<'_>, email: Email) -> Result<Reply, Failure> {
-    match caller
-        .platform
-        .store
-        .grant(&email)
-        .await
-        .map_err(|error| store_failed(&error))?
-    {
-        Some(()) => Ok(Reply::Granted(Person {
-            email,
-            platform_admin: true,
-        })),
+    match caller.platform.store.grant(&email).await.map_err(|error| store_failed(&error))? {
+        Some(()) => Ok(Reply::Granted(Person { email, platform_admin: true })),
         None => {
             Err(Failure::new(Code::NotFound, format!("no user {email}")).hint("`admin users` lists them"))
         }
@@ -194,17 +139,12 @@ async fn issue_key(
                 .hint("name it: `--space SPACE`"));
         }
         (Role::Admin, Some(_)) => {
-            return Err(
-                Failure::new(Code::Usage, "a key of role `admin` is for no space in particular")
-                    .hint("`--role member --space SPACE` lets somebody into one"),
-            );
+            return Err(Failure::new(Code::Usage, "a key of role `admin` is for no space in particular")
+                .hint("`--role member --space SPACE` lets somebody into one"));
         }
     };
-    let lifetime = arguments
-        .expires
-        .map_or(platform.config.access.auth_key_lifetime, |expires| {
-            expires.duration()
-        });
+    let lifetime =
+        arguments.expires.map_or(platform.config.access.auth_key_lifetime, |expires| expires.duration());
     let (auth_key, expires_at): (AuthKey, Timestamp) = (platform.new_auth_key(), expiry(lifetime));
     let new = NewAuthKey {
         email: arguments.email.clone(),
@@ -213,42 +153,20 @@ async fn issue_key(
         expires_at,
         issued_by: Some(admin.user().id),
     };
-    match platform
-        .store
-        .issue_auth_key(new, Timestamp::now())
-        .await
-        .map_err(|error| store_failed(&error))?
-    {
-        Issue::Issued(id) => Ok(Reply::KeyIssued(IssuedKey {
-            id,
-            email: arguments.email,
-            auth_key,
-            expires_at,
-            space: None,
-        })),
+    match platform.store.issue_auth_key(new, Timestamp::now()).await.map_err(|error| store_failed(&error))? {
+        Issue::Issued(id) => {
+            Ok(Reply::KeyIssued(IssuedKey { id, email: arguments.email, auth_key, expires_at, space: None }))
+        }
         Issue::NoSpace => Err(Failure::new(Code::NotFound, "that space was deleted meanwhile")),
     }
 }
 
 async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<SpaceId, Failure> {
-    match caller
-        .platform
-        .store
-        .find_any_space(reference)
-        .await
-        .map_err(|error| store_failed(&error))?
-    {
+    match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
         AnySpace::Found(space) => Ok(space.id),
-        AnySpace::Absent => Err(Failure::new(
-            Code::NotFound,
-            format!("no space named `{reference}`"),
-        )),
+        AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))),
         AnySpace::Ambiguous(ids) => {
-            let ids = ids
-                .iter()
-                .map(|id| format!("`{id}`"))
-                .collect::<Vec<_>>()
-                .join(", ");
+            let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
             Err(Failure::new(
                 Code::Ambiguous,
                 format!("`{reference}` is the name of more than one space: {ids}"),
@@ -259,12 +177,8 @@ async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Sp
 }
 
 async fn auth_keys(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply, Failure> {
-    let keys = caller
-        .platform
-        .store
-        .auth_keys(Timestamp::now())
-        .await
-        .map_err(|error| store_failed(&error))?;
+    let keys =
+        caller.platform.store.auth_keys(Timestamp::now()).await.map_err(|error| store_failed(&error))?;
     let rows = keys.into_iter().map(|key| AuthKeyRow {
         id: key.id,
         email: key.email,
@@ -290,10 +204,8 @@ async fn revoke_key(caller: &Caller<'_>, _admin: PlatformAdmin<'_>, id: AuthKeyI
         .map_err(|error| store_failed(&error))?
     {
         Revoke::Revoked => Ok(Reply::AuthKeyRevoked(AuthKeyChange { id })),
-        Revoke::AlreadyUsed => Err(
-            Failure::new(Code::Refused, format!("auth key {id} was used already"))
-                .hint("what it registered is among that person's device keys"),
-        ),
+        Revoke::AlreadyUsed => Err(Failure::new(Code::Refused, format!("auth key {id} was used already"))
+            .hint("what it registered is among that person's device keys")),
         Revoke::Absent => {
             Err(Failure::new(Code::NotFound, format!("no auth key {id}"))
                 .hint("`admin auth-keys` lists them"))
@@ -309,21 +221,13 @@ async fn create_space(
 ) -> Result<Reply, Failure> {
     let CreateSpaceArguments { owner, name } = arguments;
     let platform = caller.platform;
-    platform
-        .lifecycle
-        .engine_answers()
-        .await
-        .map_err(|error| error.explain(name.as_str()))?;
-    let created = platform
-        .store
-        .create_space(&owner, &name, platform.space_spec(), Timestamp::now())
-        .await;
+    platform.lifecycle.engine_answers().await.map_err(|error| error.explain(name.as_str()))?;
+    let created = platform.store.create_space(&owner, &name, platform.space_spec(), Timestamp::now()).await;
     match created.map_err(|error| store_failed(&error))? {
-        CreateSpace::NameTaken => Err(Failure::new(
-            Code::Refused,
-            format!("{owner} has a space named `{name}` already"),
-        )
-        .hint("choose another name")),
+        CreateSpace::NameTaken => {
+            Err(Failure::new(Code::Refused, format!("{owner} has a space named `{name}` already"))
+                .hint("choose another name"))
+        }
         CreateSpace::Created(id) => {
             let space = platform
                 .lifecycle
@@ -336,12 +240,7 @@ async fn create_space(
 }
 
 async fn audit(caller: &Caller<'_>, _admin: PlatformAdmin<'_>, limit: u32) -> Result<Reply, Failure> {
-    let entries = caller
-        .platform
-        .store
-        .audit(limit)
-        .await
-        .map_err(|error| store_failed(&error))?;
+    let entries = caller.platform.store.audit(limit).await.map_err(|error| store_failed(&error))?;
     let rows = entries.into_iter().map(|entry| AuditRow {
         at: entry.at,
         actor: entry.actor,

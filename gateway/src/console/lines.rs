@@ -6,7 +6,6 @@ use bytes::Bytes;
 use russh::ChannelMsg;
 use spaces_protocol::failure::{Code, Failure};
 
-use super::output;
 use crate::ssh::ChannelParts;
 
 /// Longest line typed.
@@ -47,16 +46,12 @@ enum Typed {
 
 impl Lines {
     pub(crate) fn new() -> Self {
-        Self {
-            pending: VecDeque::new(),
-            editor: Editor::default(),
-            ended: false,
-        }
+        Self { pending: VecDeque::new(), editor: Editor::default(), ended: false }
     }
 
     /// Shows the question and reads one line.
     pub(crate) async fn ask(&mut self, parts: &mut ChannelParts, question: &str) -> Prompt {
-        output::stdout(parts, question).await;
+        parts.stdout(question).await;
         let echo = parts.terminal.is_some();
         loop {
             while let Some(byte) = self.pending.pop_front() {
@@ -67,7 +62,7 @@ impl Lines {
                     Typed::Echo(_) => {}
                     Typed::Done(prompt) => {
                         if echo {
-                            output::stdout(parts, "\n").await;
+                            parts.stdout("\n").await;
                         }
                         return prompt;
                     }
@@ -96,10 +91,6 @@ impl Lines {
     /// The next piece of input; gives its window back to the client at once, for a line is never long.
     pub(crate) async fn more(&mut self, parts: &mut ChannelParts) -> Option<Bytes> {
         while !self.ended {
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "russh's enum is open; the rest is not input"
-            )]
             match parts.ssh.read.wait().await {
                 Some(ChannelMsg::Data { data }) => {
                     let taken = u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -126,11 +117,7 @@ impl Editor {
                 Typed::Done(Prompt::Interrupted)
             }
             4 if self.line.is_empty() => Typed::Done(Prompt::End),
-            8 | 127 => Typed::Echo(if self.erase() {
-                ERASE.to_owned()
-            } else {
-                String::new()
-            }),
+            8 | 127 => Typed::Echo(if self.erase() { ERASE.to_owned() } else { String::new() }),
             21 => {
                 let mut echo = String::new();
                 while self.erase() {
@@ -150,11 +137,7 @@ impl Editor {
 
     /// The last character, once its last byte is here.
     fn whole_character(&self) -> String {
-        let start = self
-            .line
-            .iter()
-            .rposition(|byte| byte & 0xC0 != 0x80)
-            .unwrap_or(0);
+        let start = self.line.iter().rposition(|byte| byte & 0xC0 != 0x80).unwrap_or(0);
         let tail = self.line.get(start..).unwrap_or_default();
         str::from_utf8(tail).map(str::to_owned).unwrap_or_default()
     }
@@ -172,11 +155,7 @@ impl Editor {
 
     /// Input ended: what stands on the line counts as one.
     fn end(&mut self) -> Prompt {
-        if self.line.is_empty() {
-            Prompt::End
-        } else {
-            self.take()
-        }
+        if self.line.is_empty() { Prompt::End } else { self.take() }
     }
 }
 

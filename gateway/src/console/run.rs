@@ -26,14 +26,7 @@ impl Caller<'_> {
         let act = audit::act(&command);
         let outcome = self.dispatch(command, progress).await;
         if let Some(act) = act {
-            audit::command(
-                self.platform,
-                self.principal,
-                self.from,
-                act,
-                outcome.as_ref().err(),
-            )
-            .await;
+            audit::command(self.platform, self.principal, self.from, act, outcome.as_ref().err()).await;
         }
         outcome
     }
@@ -77,9 +70,9 @@ impl Caller<'_> {
         match self.principal {
             Principal::Person(person) => Ok(person),
             Principal::Newcomer(_) => Err(not_authenticated("run `login` first: it registers your key")),
-            Principal::Stranger => Err(not_authenticated(
-                "`join@` takes requests for access and nothing else",
-            )),
+            Principal::Stranger => {
+                Err(not_authenticated("`join@` takes requests for access and nothing else"))
+            }
         }
     }
 
@@ -87,11 +80,10 @@ impl Caller<'_> {
     pub(crate) fn newcomer(&self) -> Result<&Newcomer, Failure> {
         match self.principal {
             Principal::Newcomer(newcomer) => Ok(newcomer),
-            Principal::Person(person) => Err(Failure::new(
-                Code::Refused,
-                format!("you are logged in as {}", person.user().email),
-            )
-            .hint("`auth logout` ends this")),
+            Principal::Person(person) => {
+                Err(Failure::new(Code::Refused, format!("you are logged in as {}", person.user().email))
+                    .hint("`auth logout` ends this"))
+            }
             Principal::Stranger => Err(not_authenticated("log in as `spaces@`")),
         }
     }

@@ -10,18 +10,14 @@ use spaces_provisioner::Progress;
 
 use super::lines::{Lines, Prompt};
 use super::run::Caller;
-use super::{Spoken, one, output, write};
+use super::{Spoken, one, write};
 use crate::identity::{Person, Principal};
 use crate::platform::Platform;
 use crate::ssh::{ChannelParts, fail, finish};
 
 /// Serves a session without a command, to its end.
 pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts: &mut ChannelParts) {
-    let caller = Caller {
-        platform,
-        principal,
-        from: parts.peer.ip(),
-    };
+    let caller = Caller { platform, principal, from: parts.peer.ip() };
     let outcome = match principal {
         Principal::Person(person) => return prompt(&caller, person, parts).await,
         Principal::Newcomer(_) => caller.login(LoginArguments::default()).await,
@@ -47,15 +43,7 @@ async fn join(caller: &Caller<'_>, parts: &mut ChannelParts) -> Result<Reply, Fa
     let usage = |error: spaces_protocol::name::NameError| Failure::new(Code::Usage, error.to_string());
     let email = ask("e-mail: ").await?.parse().map_err(usage)?;
     let reason = ask("reason: ").await?.parse().map_err(usage)?;
-    caller
-        .run(
-            Command::Request(RequestArguments {
-                email,
-                reason: Some(reason),
-            }),
-            Progress::none(),
-        )
-        .await
+    caller.run(Command::Request(RequestArguments { email, reason: Some(reason) }), Progress::none()).await
 }
 
 /// Takes commands from a person until they leave.
@@ -63,11 +51,8 @@ async fn prompt(caller: &Caller<'_>, person: &Person, parts: &mut ChannelParts) 
     let mut lines = Lines::new();
     let interactive = parts.terminal.is_some();
     if interactive {
-        let greeting = format!(
-            "{}: type `help` for the commands, `exit` to leave\n",
-            person.user().email
-        );
-        output::stdout(parts, &greeting).await;
+        let greeting = format!("{}: type `help` for the commands, `exit` to leave\n", person.user().email);
+        parts.stdout(&greeting).await;
     }
     let mut status = 0;
     loop {
@@ -77,22 +62,16 @@ async fn prompt(caller: &Caller<'_>, person: &Person, parts: &mut ChannelParts) 
             Prompt::Line(line) => match line.trim() {
                 "" => {}
                 "exit" | "quit" | "logout" => break,
-                line => match one(
-                    caller.platform,
-                    caller.principal,
-                    line.as_bytes(),
-                    parts,
-                    &mut lines,
-                )
-                .await
-                {
-                    Ok(Spoken::Done) => status = 0,
-                    Ok(Spoken::Channel) => return,
-                    Err(failure) => {
-                        status = failure.code.exit_status();
-                        output::stderr(parts, &failure.to_string()).await;
+                line => {
+                    match one(caller.platform, caller.principal, line.as_bytes(), parts, &mut lines).await {
+                        Ok(Spoken::Done) => status = 0,
+                        Ok(Spoken::Channel) => return,
+                        Err(failure) => {
+                            status = failure.code.exit_status();
+                            parts.stderr(&failure.to_string()).await;
+                        }
                     }
-                },
+                }
             },
         }
     }

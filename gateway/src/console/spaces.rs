@@ -23,9 +23,7 @@ pub(crate) async fn up(
 ) -> Result<Reply, Failure> {
     let space = owned(caller, reference, "start").await?;
     let up = caller.platform.lifecycle.up(&space, progress);
-    explained(reference, up)
-        .await
-        .map(|space| Reply::SpaceIs(change(&space)))
+    explained(reference, up).await.map(|space| Reply::SpaceIs(change(&space)))
 }
 
 pub(crate) async fn down(
@@ -36,9 +34,7 @@ pub(crate) async fn down(
     let space = owned(caller, reference, "stop").await?;
     progress.say("stopping the space");
     let down = caller.platform.lifecycle.down(&space);
-    explained(reference, down)
-        .await
-        .map(|space| Reply::SpaceIs(change(&space)))
+    explained(reference, down).await.map(|space| Reply::SpaceIs(change(&space)))
 }
 
 pub(crate) async fn delete(
@@ -49,11 +45,7 @@ pub(crate) async fn delete(
     let space = owned(caller, reference, "delete").await?;
     progress.say("removing the space and all its data");
     explained(reference, caller.platform.lifecycle.delete(&space)).await?;
-    Ok(Reply::SpaceDeleted(SpaceChange {
-        id: space.id,
-        name: space.name.clone(),
-        state: None,
-    }))
+    Ok(Reply::SpaceDeleted(SpaceChange { id: space.id, name: space.name.clone(), state: None }))
 }
 
 impl Caller<'_> {
@@ -64,15 +56,10 @@ impl Caller<'_> {
                 .hint("a platform admin can make one for you")),
             [space] => Ok(SpaceReference::Id(space.id)),
             several => {
-                let names = several
-                    .iter()
-                    .map(|space| format!("`{}`", space.name))
-                    .collect::<Vec<_>>()
-                    .join(", ");
-                Err(
-                    Failure::new(Code::Ambiguous, format!("you have several spaces: {names}"))
-                        .hint("name the one: `connect SPACE`"),
-                )
+                let names =
+                    several.iter().map(|space| format!("`{}`", space.name)).collect::<Vec<_>>().join(", ");
+                Err(Failure::new(Code::Ambiguous, format!("you have several spaces: {names}"))
+                    .hint("name the one: `connect SPACE`"))
             }
         }
     }
@@ -81,21 +68,12 @@ impl Caller<'_> {
 /// What people see of a Space that changed.
 pub(crate) fn change(space: &Space) -> SpaceChange {
     let state = space_state(space.desired, space.observed);
-    SpaceChange {
-        id: space.id,
-        name: space.name.clone(),
-        state: Some(state),
-    }
+    SpaceChange { id: space.id, name: space.name.clone(), state: Some(state) }
 }
 
 async fn mine(caller: &Caller<'_>) -> Result<Vec<Granted<Space>>, Failure> {
     let user = caller.person()?.user().id;
-    caller
-        .platform
-        .store
-        .spaces_of(user)
-        .await
-        .map_err(|error| store_failed(&error))
+    caller.platform.store.spaces_of(user).await.map_err(|error| store_failed(&error))
 }
 
 /// The Space, if this person may do more than use it.
@@ -119,9 +97,7 @@ async fn explained<T>(
     reference: &SpaceReference,
     operation: impl Future<Output = Result<T, LifecycleError>>,
 ) -> Result<T, Failure> {
-    operation
-        .await
-        .map_err(|error| error.explain(&reference.to_string()))
+    operation.await.map_err(|error| error.explain(&reference.to_string()))
 }
 
 fn row(space: &Granted<Space>) -> SpaceRow {

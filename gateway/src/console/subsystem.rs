@@ -9,7 +9,6 @@ use spaces_protocol::wire::{Answer, MAX_LINE, Request, RequestCommand, parse_req
 use spaces_provisioner::Progress;
 
 use super::lines::Lines;
-use super::output;
 use super::run::Caller;
 use crate::entrance;
 use crate::identity::Principal;
@@ -19,11 +18,7 @@ use crate::ssh::{ChannelParts, finish};
 
 /// Answers requests until the client has no more.
 pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts: &mut ChannelParts) {
-    let caller = Caller {
-        platform,
-        principal,
-        from: parts.peer.ip(),
-    };
+    let caller = Caller { platform, principal, from: parts.peer.ip() };
     let mut lines = Lines::new();
     let mut buffer = BytesMut::new();
     loop {
@@ -35,7 +30,7 @@ pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts
         }
         if buffer.len() > MAX_LINE {
             let failure = Failure::new(Code::Usage, "that line is too long");
-            output::stdout(parts, &Answer::of(0, Err(failure)).to_line()).await;
+            parts.stdout(&Answer::of(0, Err(failure)).to_line()).await;
             return finish(parts, Code::Usage.exit_status()).await;
         }
         match lines.more(parts).await {
@@ -49,15 +44,12 @@ async fn answer(caller: &Caller<'_>, line: &[u8], parts: &ChannelParts) {
     let (id, outcome) = match parse_request(line) {
         Ok(Request { id, command, .. }) => {
             let reporter = Reporter::to_request(parts, id);
-            (
-                id,
-                reporter.listen(|progress| run(caller, command, progress)).await,
-            )
+            (id, reporter.listen(|progress| run(caller, command, progress)).await)
         }
         // Without a request there is no id to repeat.
         Err(failure) => (0, Err(failure)),
     };
-    output::stdout(parts, &Answer::of(id, outcome).to_line()).await;
+    parts.stdout(&Answer::of(id, outcome).to_line()).await;
 }
 
 async fn run(caller: &Caller<'_>, command: RequestCommand, progress: Progress) -> Result<Reply, Failure> {
@@ -72,10 +64,7 @@ async fn run(caller: &Caller<'_>, command: RequestCommand, progress: Progress) -
             let space = entrance::find(caller.platform, caller.person()?, &reference).await?;
             let awake = caller.platform.lifecycle.ensure_running(&space, progress).await;
             awake.map_err(|error| error.explain(&reference.to_string()))?;
-            Ok(Reply::Entrance(Entrance {
-                id: space.id,
-                name: space.name.clone(),
-            }))
+            Ok(Reply::Entrance(Entrance { id: space.id, name: space.name.clone() }))
         }
     }
 }

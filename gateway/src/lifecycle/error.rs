@@ -41,13 +41,10 @@ impl LifecycleError {
                 .hint("`list` shows the spaces you can use"),
             Self::PutToSleep => Failure::new(Code::Refused, format!("space `{space}` is stopped"))
                 .hint(format!("`space up --space {space}` starts it")),
-            Self::Missing => Failure::new(
-                Code::Refused,
-                format!("space `{space}` was removed from the engine"),
-            )
-            .hint(format!(
-                "`space up --space {space}` makes it anew, without its data"
-            )),
+            Self::Missing => {
+                Failure::new(Code::Refused, format!("space `{space}` was removed from the engine"))
+                    .hint(format!("`space up --space {space}` makes it anew, without its data"))
+            }
             Self::Image(_) => Failure::new(Code::Refused, "the image of new spaces has no valid name")
                 .hint("a platform admin can correct `space.image` in the configuration"),
             Self::Store(_) => store_unavailable(),
@@ -75,19 +72,17 @@ fn explain_provision(error: &ProvisionError, space: &str) -> Failure {
             Failure::new(Code::Unavailable, "the container engine is too slow to answer")
                 .hint("try again later")
         }
-        ProvisionError::ImageMissing { image, .. } => Failure::new(
-            Code::Refused,
-            format!("the image `{image}` is not here and cannot be pulled"),
-        )
-        .hint("a platform admin can build or load it"),
+        ProvisionError::ImageMissing { image, .. } => {
+            Failure::new(Code::Refused, format!("the image `{image}` is not here and cannot be pulled"))
+                .hint("a platform admin can build or load it")
+        }
         ProvisionError::OutOfSubnets { .. } => {
             Failure::new(Code::Refused, "the platform has no network left for a space")
                 .hint("a platform admin can widen `engine.network_pool`")
         }
-        ProvisionError::UnusablePath { .. } | ProvisionError::Engine { .. } => Failure::new(
-            Code::Internal,
-            format!("the container engine refused to run space `{space}`"),
-        )
-        .hint("the platform's log tells why"),
+        ProvisionError::UnusablePath { .. } | ProvisionError::Engine { .. } => {
+            Failure::new(Code::Internal, format!("the container engine refused to run space `{space}`"))
+                .hint("the platform's log tells why")
+        }
     }
 }

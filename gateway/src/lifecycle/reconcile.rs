@@ -53,10 +53,7 @@ impl Lifecycle {
         loop {
             match self.watch_while_connected(every).await {
                 Ok(()) => info!("the engine's events ended"),
-                Err(error) => warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the engine does not answer"
-                ),
+                Err(error) => warn!(error = &error as &dyn std::error::Error, "the engine does not answer"),
             }
             sleep(Duration::from_secs(1)).await;
         }
@@ -139,11 +136,7 @@ impl Lifecycle {
 
 fn next_step(space: &Space, found: Found, stopped: Stopped) -> Step {
     let record = |observed| {
-        if space.observed == observed {
-            Step::Nothing
-        } else {
-            Step::Record(observed)
-        }
+        if space.observed == observed { Step::Nothing } else { Step::Record(observed) }
     };
     match (space.desired, found) {
         (Desired::Deleted, _) => Step::Remove,

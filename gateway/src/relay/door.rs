@@ -51,24 +51,15 @@ impl Door {
         // By way of the folder's descriptor: a socket's path has 108 bytes, a state folder may be deep.
         let folder = std::fs::File::open(folder)?;
         let name = Path::new(SOCKET_PATH).file_name().unwrap_or_default();
-        let path = Path::new("/proc/self/fd")
-            .join(folder.as_raw_fd().to_string())
-            .join(name);
+        let path = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let shared = Arc::new(Shared {
-            space,
-            control: watch::Sender::new(None),
-            waiting: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { space, control: watch::Sender::new(None), waiting: Mutex::default() });
         let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
-        Ok(Self {
-            shared,
-            _accepting: accepting,
-        })
+        Ok(Self { shared, _accepting: accepting })
     }
 
     /// Asks the guest for one more connection, and waits for both of them to be there.
@@ -126,7 +117,7 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
             Ok((stream, _address)) => {
                 let shared = Arc::clone(&shared);
                 drop(tasks::spawn("guest", async move {
-                    greet(stream, shared, permit).await
+                    greet(stream, shared, permit).await;
                 }));
             }
             Err(error) => {
@@ -149,10 +140,11 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
         }
         Ok(FromGuest::Hello(Hello::Channel { ticket })) => {
             let waiting = shared.waiting().remove(&ticket);
-            match waiting {
+            if let Some(asker) = waiting {
                 // The asker may have given up in this very moment; the guest sees a closed connection.
-                Some(asker) => drop(asker.send((reader, writer))),
-                None => debug!(space = %shared.space, "a guest came with a ticket that nobody waits for"),
+                drop(asker.send((reader, writer)));
+            } else {
+                debug!(space = %shared.space, "a guest came with a ticket that nobody waits for");
             }
         }
         Ok(FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_)) => {
@@ -167,16 +159,12 @@ async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shar
     let (sender, mut tickets) = mpsc::channel(PENDING);
     shared.control.send_replace(Some(sender.clone()));
     info!(space = %shared.space, "guest connected");
-    let ours = |control: &Control| {
-        control
-            .as_ref()
-            .is_some_and(|current| current.same_channel(&sender))
-    };
-    let mut changes = shared.control.subscribe();
+    let ours = |control: &Control| control.as_ref().is_some_and(|current| current.same_channel(&sender));
+    let mut newest = shared.control.subscribe();
     loop {
         tokio::select! {
-            changed = changes.changed() => {
-                if changed.is_err() || !ours(&changes.borrow_and_update()) {
+            replaced = newest.changed() => {
+                if replaced.is_err() || !ours(&newest.borrow_and_update()) {
                     break;
                 }
             }

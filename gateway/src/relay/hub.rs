@@ -30,10 +30,7 @@ pub(crate) enum HubError {
 impl Hub {
     /// A hub whose sockets live below this folder.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self {
-            folder,
-            doors: Mutex::default(),
-        }
+        Self { folder, doors: Mutex::default() }
     }
 
     /// The folder that is mounted into this Space.
@@ -92,8 +89,5 @@ impl Hub {
 
 fn make_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }

@@ -59,12 +59,7 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter),
         }
         Err(error) => return Ended::GuestLost(error),
     }
-    let SshChannel {
-        read,
-        write,
-        handle,
-        output_closed,
-    } = ssh;
+    let SshChannel { read, write, handle, output_closed } = ssh;
     let ingress = Ingress::new(write.id(), handle, output_closed);
     let exit = tokio::select! {
         exit = egress(&mut reader, write, output_closed) => exit,
@@ -100,10 +95,7 @@ async fn egress(
             | Frame::Message(
                 FromGuest::Hello(_) | FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_),
             ) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a frame that is out of turn",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is out of turn"));
             }
         };
         if let Some(Err(error)) = sent {
@@ -199,16 +191,10 @@ impl<'a> Ingress<'a> {
             ChannelMsg::Data { data } if !data.is_empty() => self.data.push_back(data),
             ChannelMsg::Eof if self.end == End::Open => self.end = End::Due,
             ChannelMsg::Close => return Client::Closed,
-            ChannelMsg::WindowChange {
-                col_width,
-                row_height,
-                pix_width,
-                pix_height,
-            } => {
+            ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
                 let size = window_size(col_width, row_height, pix_width, pix_height);
                 // Only the newest size matters: a client that floods sizes holds one slot.
-                self.messages
-                    .retain(|queued| !matches!(queued, ToGuest::Resize(_)));
+                self.messages.retain(|queued| !matches!(queued, ToGuest::Resize(_)));
                 self.messages.push_back(ToGuest::Resize(size));
             }
             ChannelMsg::Signal { signal } => {
@@ -262,8 +248,7 @@ impl<'a> Ingress<'a> {
         self.taken += std::mem::take(&mut self.in_flight);
         if self.taken >= GRANT {
             // A window is 32 bits wide, and what was taken never exceeds it.
-            self.handle
-                .grant_window(self.channel, u32::try_from(self.taken).unwrap_or(u32::MAX));
+            self.handle.grant_window(self.channel, u32::try_from(self.taken).unwrap_or(u32::MAX));
             self.taken = 0;
         }
     }
@@ -292,13 +277,7 @@ async fn tell_exit(write: &ChannelWriteHalf<Msg>, handle: &Handle, exit: &Exit) 
         Exit::Status(status) => write.exit_status(u32::from(*status)).await.map_err(drop)?,
         Exit::Signal { signal, core_dumped } => {
             handle
-                .exit_signal_request(
-                    write.id(),
-                    to_ssh(*signal),
-                    *core_dumped,
-                    String::new(),
-                    String::new(),
-                )
+                .exit_signal_request(write.id(), to_ssh(*signal), *core_dumped, String::new(), String::new())
                 .await?;
         }
     }

@@ -20,16 +20,9 @@ pub(crate) struct GuestWriter(FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>)
 
 /// The two directions of a connection that a guest made.
 pub(crate) fn framed(stream: UnixStream) -> (GuestReader, GuestWriter) {
-    let codec = || {
-        LengthDelimitedCodec::builder()
-            .max_frame_length(MAX_FRAME)
-            .new_codec()
-    };
+    let codec = || LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec();
     let (read, write) = stream.into_split();
-    (
-        GuestReader(FramedRead::new(read, codec())),
-        GuestWriter(FramedWrite::new(write, codec())),
-    )
+    (GuestReader(FramedRead::new(read, codec())), GuestWriter(FramedWrite::new(write, codec())))
 }
 
 impl GuestReader {
@@ -47,10 +40,9 @@ impl GuestReader {
     pub(crate) async fn message(&mut self) -> io::Result<FromGuest> {
         match timeout(ANSWER, self.next()).await? {
             Ok(Some(Frame::Message(message))) => Ok(message),
-            Ok(Some(Frame::Stdin(_) | Frame::Stdout(_) | Frame::Stderr(_))) => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "stream bytes where a message was due",
-            )),
+            Ok(Some(Frame::Stdin(_) | Frame::Stdout(_) | Frame::Stderr(_))) => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, "stream bytes where a message was due"))
+            }
             Ok(None) => Err(io::ErrorKind::UnexpectedEof.into()),
             Err(error) => Err(error),
         }
@@ -65,9 +57,7 @@ impl GuestWriter {
 
     /// Puts a frame into the buffer. Does not wait if the last one was flushed.
     pub(crate) async fn queue(&mut self, frame: &Frame<ToGuest>) -> io::Result<()> {
-        let bytes = frame
-            .encode()
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let bytes = frame.encode().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         self.0.feed(bytes).await
     }
 

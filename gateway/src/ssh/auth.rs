@@ -65,13 +65,7 @@ pub(crate) const WELCOME: &str =
 
 impl Authentication {
     pub(crate) fn new(platform: Arc<Platform>, from: IpAddr) -> Self {
-        Self {
-            platform,
-            from,
-            proven: None,
-            tries: 0,
-            done: None,
-        }
+        Self { platform, from, proven: None, tries: 0, done: None }
     }
 
     /// Whoever this was authenticated as, and by which login name.
@@ -105,12 +99,7 @@ impl Authentication {
             LoginName::Join => self.none("join"),
             LoginName::Console if self.proven.is_none() => Verdict::Accepted,
             LoginName::Console | LoginName::Space(_) => {
-                match self
-                    .platform
-                    .store
-                    .user_by_key(&fingerprint)
-                    .await
-                    .map_err(unavailable)
+                match self.platform.store.user_by_key(&fingerprint).await.map_err(|error| unavailable(&error))
                 {
                     Ok(Some(_user)) => Verdict::Accepted,
                     Ok(None) | Err(()) => Verdict::Refused,
@@ -130,16 +119,8 @@ impl Authentication {
         let Ok(proven) = describe(key) else {
             return Verdict::Refused;
         };
-        let user = match self
-            .platform
-            .store
-            .user_by_key(&proven.fingerprint)
-            .await
-            .map_err(unavailable)
-        {
-            Ok(user) => user,
-            Err(()) => return Verdict::Refused,
-        };
+        let user = self.platform.store.user_by_key(&proven.fingerprint).await;
+        let Ok(user) = user.map_err(|error| unavailable(&error)) else { return Verdict::Refused };
         match user {
             Some(user) => {
                 info!(user = %user.email, key = %proven.fingerprint, "authenticated");
@@ -164,11 +145,7 @@ impl Authentication {
     pub(crate) async fn answered(&mut self, email: &str, auth_key: &str) -> Answered {
         self.tries += 1;
         let again = |reason| {
-            if self.tries < TRIES {
-                Answered::Again(reason)
-            } else {
-                Answered::Refused
-            }
+            if self.tries < TRIES { Answered::Again(reason) } else { Answered::Refused }
         };
         let auth_key = match auth_key.parse::<AuthKey>() {
             Ok(auth_key) => auth_key,
@@ -193,26 +170,17 @@ impl Authentication {
             .store
             .auth_key_is_good(&email, &hash, now)
             .await
-            .map_err(unavailable)
+            .map_err(|error| unavailable(&error))
         {
             Ok(true) => {
-                let newcomer = Newcomer {
-                    email,
-                    auth_key: hash,
-                    key: self.proven.clone(),
-                };
+                let newcomer = Newcomer { email, auth_key: hash, key: self.proven.clone() };
                 self.done = Some((Principal::Newcomer(newcomer), LoginName::Console));
                 Answered::Accepted
             }
             Ok(false) => {
                 info!(from = %self.from, "an auth key was refused");
-                audit::login_refused(
-                    &self.platform,
-                    self.from,
-                    &email,
-                    "auth key not valid for this e-mail",
-                )
-                .await;
+                audit::login_refused(&self.platform, self.from, &email, "auth key not valid for this e-mail")
+                    .await;
                 again("That auth key is not valid for that e-mail.")
             }
             Err(()) => again("The platform's store does not answer. Try again later."),
@@ -225,14 +193,11 @@ fn touch(platform: &Arc<Platform>, key: Fingerprint) {
     let store = platform.store.clone();
     drop(tasks::spawn("touch", async move {
         if let Err(error) = store.touch_key(&key, jiff::Timestamp::now()).await {
-            unavailable(error);
+            unavailable(&error);
         }
     }));
 }
 
-fn unavailable(error: StoreError) {
-    error!(
-        error = &error as &dyn std::error::Error,
-        "the store failed during authentication"
-    );
+fn unavailable(error: &StoreError) {
+    error!(error = error as &dyn std::error::Error, "the store failed during authentication");
 }

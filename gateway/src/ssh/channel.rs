@@ -50,11 +50,7 @@ pub(crate) struct Waiting {
 
 impl Waiting {
     pub(crate) fn new(channel: Channel<Msg>) -> Self {
-        Self {
-            channel,
-            environment: Vec::new(),
-            terminal: None,
-        }
+        Self { channel, environment: Vec::new(), terminal: None }
     }
 
     /// Whether the terminal was taken; a second one is not.
@@ -65,11 +61,7 @@ impl Waiting {
         }
         let modes = modes.iter().filter(|(mode, _)| *mode != Pty::TTY_OP_END);
         let modes = modes.map(|(mode, value)| (*mode as u8, *value)).collect();
-        self.terminal = Some(Terminal {
-            term: term.to_owned(),
-            size,
-            modes,
-        });
+        self.terminal = Some(Terminal { term: term.to_owned(), size, modes });
         true
     }
 
@@ -86,11 +78,7 @@ impl Waiting {
             None => name == pattern,
         };
         let shaped = !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0');
-        let bytes: usize = self
-            .environment
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
+        let bytes: usize = self.environment.iter().map(|(name, value)| name.len() + value.len()).sum();
         let room = self.environment.len() < VARIABLES && bytes + name.len() + value.len() <= VARIABLE_BYTES;
         let accepted = shaped && room && patterns.iter().any(fits);
         if accepted {
@@ -109,6 +97,28 @@ pub(crate) struct ChannelParts {
     pub(crate) local: SocketAddr,
 }
 
+impl ChannelParts {
+    /// Sends data, for standard output.
+    pub(crate) async fn stdout(&self, text: &str) {
+        // A client that is gone reads nothing; its channel ends by itself.
+        drop(self.ssh.write.data_bytes(self.translated(text)).await);
+    }
+
+    /// Sends everything that is not data, for standard error. A terminal has one stream only, which keeps what
+    /// is shown in order.
+    pub(crate) async fn stderr(&self, text: &str) {
+        match self.terminal {
+            Some(_) => self.stdout(text).await,
+            None => drop(self.ssh.write.extended_data_bytes(1, text.to_owned()).await),
+        }
+    }
+
+    /// A terminal in raw mode wants a line to end with CR LF.
+    fn translated(&self, text: &str) -> String {
+        if self.terminal.is_some() { text.replace('\n', "\r\n") } else { text.to_owned() }
+    }
+}
+
 /// Serves a channel in a task of its own. A panic there ends that channel, with a message, and nothing else.
 pub(crate) fn serve(
     platform: Arc<Platform>,
@@ -118,19 +128,8 @@ pub(crate) fn serve(
     mut parts: ChannelParts,
 ) {
     let task = async move {
-        let served = AssertUnwindSafe(async {
-            match (principal, login) {
-                (Principal::Person(person), LoginName::Space(space)) => match entrance::program(purpose) {
-                    Some(program) => entrance::enter(&platform, &person, &space, program, &mut parts).await,
-                    None => finish(&mut parts, 1).await,
-                },
-                (principal, LoginName::Console | LoginName::Join | LoginName::Space(_)) => {
-                    console::serve(&platform, &principal, purpose, &mut parts).await;
-                }
-            }
-        })
-        .catch_unwind()
-        .await;
+        let served = AssertUnwindSafe(serve_purpose(&platform, &principal, &login, purpose, &mut parts));
+        let served = served.catch_unwind().await;
         if served.is_err() {
             let id: u32 = rand::random();
             error!(incident = format_args!("{id:08x}"), "a channel's task crashed");
@@ -142,14 +141,30 @@ pub(crate) fn serve(
     drop(tasks::spawn("channel", task));
 }
 
+async fn serve_purpose(
+    platform: &Arc<Platform>,
+    principal: &Principal,
+    login: &LoginName,
+    purpose: Purpose,
+    parts: &mut ChannelParts,
+) {
+    let (person, space) = match (principal, login) {
+        (Principal::Person(person), LoginName::Space(space)) => (person, space),
+        (principal, LoginName::Console | LoginName::Join | LoginName::Space(_)) => {
+            return console::serve(platform, principal, purpose, parts).await;
+        }
+    };
+    let Some(program) = entrance::program(purpose) else {
+        return finish(parts, 1).await;
+    };
+    if let Err(failure) = entrance::enter(platform, person, space, program, parts).await {
+        fail(parts, &failure).await;
+    }
+}
+
 /// Ends a channel with a failure: its text on standard error, its code as exit status.
 pub(crate) async fn fail(parts: &mut ChannelParts, failure: &Failure) {
-    let mut text = failure.to_string();
-    if parts.terminal.is_some() {
-        text = text.replace('\n', "\r\n");
-    }
-    // A client that is gone already needs no text.
-    drop(parts.ssh.write.extended_data_bytes(1, text).await);
+    parts.stderr(&failure.to_string()).await;
     finish(parts, failure.code.exit_status()).await;
 }
 

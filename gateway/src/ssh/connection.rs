@@ -67,38 +67,19 @@ impl Connection {
         self.serving.insert(id, output_closed.clone());
         let (read, write) = waiting.channel.split();
         let parts = ChannelParts {
-            ssh: SshChannel {
-                read,
-                write,
-                handle: session.handle(),
-                output_closed,
-            },
+            ssh: SshChannel { read, write, handle: session.handle(), output_closed },
             environment: waiting.environment,
             terminal: waiting.terminal,
             peer: self.peer,
             local: self.local,
         };
-        serve(
-            Arc::clone(&self.platform),
-            principal.clone(),
-            login.clone(),
-            purpose,
-            parts,
-        );
+        serve(Arc::clone(&self.platform), principal.clone(), login.clone(), purpose, parts);
         Ok(())
     }
 
     fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
-        if accepted {
-            session.channel_success(id)
-        } else {
-            session.channel_failure(id)
-        }
+        if accepted { session.channel_success(id) } else { session.channel_failure(id) }
     }
-}
-
-fn methods(kinds: &[MethodKind]) -> Option<MethodSet> {
-    Some(MethodSet::from(kinds))
 }
 
 fn auth(login: &str, verdict: Verdict) -> Auth {
@@ -110,22 +91,18 @@ fn auth(login: &str, verdict: Verdict) -> Auth {
     };
     match verdict {
         Verdict::Accepted => Auth::Accept,
-        Verdict::Partial => Auth::Reject {
-            proceed_with_methods: methods(kinds),
-            partial_success: true,
-        },
-        Verdict::Refused => Auth::Reject {
-            proceed_with_methods: methods(kinds),
-            partial_success: false,
-        },
+        Verdict::Partial => {
+            Auth::Reject { proceed_with_methods: Some(MethodSet::from(kinds)), partial_success: true }
+        }
+        Verdict::Refused => {
+            Auth::Reject { proceed_with_methods: Some(MethodSet::from(kinds)), partial_success: false }
+        }
     }
 }
 
 fn prompts(instructions: &'static str) -> Auth {
-    const PROMPTS: &[(Cow<'static, str>, bool)] = &[
-        (Cow::Borrowed("e-mail: "), true),
-        (Cow::Borrowed("auth key: "), false),
-    ];
+    const PROMPTS: &[(Cow<'static, str>, bool)] =
+        &[(Cow::Borrowed("e-mail: "), true), (Cow::Borrowed("auth key: "), false)];
     Auth::Partial {
         name: Cow::Borrowed(""),
         instructions: Cow::Borrowed(instructions),
@@ -145,19 +122,11 @@ impl Handler for Connection {
         login: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(auth(
-            login,
-            self.authentication
-                .offered(login, offer.public_key, offer.algorithm)
-                .await,
-        ))
+        Ok(auth(login, self.authentication.offered(login, offer.public_key, offer.algorithm).await))
     }
 
     async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        Ok(auth(
-            login,
-            self.authentication.verified(login, key.public_key).await,
-        ))
+        Ok(auth(login, self.authentication.verified(login, key.public_key).await))
     }
 
     async fn auth_openssh_certificate(
@@ -227,10 +196,8 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let size = crate::relay::window_size(columns, rows, pixel_width, pixel_height);
-        let accepted = self
-            .waiting
-            .get_mut(&id)
-            .is_some_and(|waiting| waiting.set_terminal(term, size, modes));
+        let accepted =
+            self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_terminal(term, size, modes));
         Self::reply(session, id, accepted)
     }
 
@@ -242,10 +209,8 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let patterns = &self.platform.config.space.accept_env;
-        let accepted = self
-            .waiting
-            .get_mut(&id)
-            .is_some_and(|waiting| waiting.set_variable(name, value, patterns));
+        let accepted =
+            self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_variable(name, value, patterns));
         Self::reply(session, id, accepted)
     }
 
@@ -282,12 +247,7 @@ impl Handler for Connection {
     ) -> Result<(), Self::Error> {
         // A channel that serves reads its own messages; this is for one that does nothing yet.
         if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.resize(crate::relay::window_size(
-                columns,
-                rows,
-                pixel_width,
-                pixel_height,
-            ));
+            waiting.resize(crate::relay::window_size(columns, rows, pixel_width, pixel_height));
         }
         Ok(())
     }

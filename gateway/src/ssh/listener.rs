@@ -56,11 +56,7 @@ async fn connection(
     tcp.set_nodelay(true)?;
     let local = tcp.local_addr()?;
     let authenticated = Arc::new(AtomicBool::new(false));
-    let stream = ClientStream::new(
-        tcp,
-        platform.config.limits.login_grace,
-        Arc::clone(&authenticated),
-    );
+    let stream = ClientStream::new(tcp, platform.config.limits.login_grace, Arc::clone(&authenticated));
     let handler = Connection::new(platform, peer, local, authenticated);
     run_stream(ssh, stream, handler).await?.await
 }
@@ -84,10 +80,7 @@ impl Presence {
             return None;
         }
         *count += 1;
-        Some(Present {
-            presence: self.clone(),
-            address,
-        })
+        Some(Present { presence: self.clone(), address })
     }
 }
 

@@ -35,10 +35,8 @@ pub(crate) fn parse_public_key(text: &str) -> Result<(ProvenKey, Option<KeyName>
 
 /// The key without its comment, if it may be a device key.
 pub(crate) fn describe(key: &PublicKey) -> Result<ProvenKey, KeyRefusal> {
-    let weak = match key.key_data() {
-        russh::keys::ssh_key::public::KeyData::Rsa(rsa) => rsa.key_size() < 2048,
-        _ => key.algorithm() == Algorithm::Dsa,
-    };
+    let short = key.key_data().rsa().is_some_and(|rsa| rsa.key_size() < 2048);
+    let weak = short || key.algorithm() == Algorithm::Dsa;
     if weak {
         return Err(KeyRefusal::Weak);
     }
@@ -52,10 +50,7 @@ pub(crate) fn describe(key: &PublicKey) -> Result<ProvenKey, KeyRefusal> {
 
 /// As OpenSSH prints it.
 pub(crate) fn fingerprint(key: &PublicKey) -> Option<Fingerprint> {
-    key.fingerprint(russh::keys::HashAlg::Sha256)
-        .to_string()
-        .parse()
-        .ok()
+    key.fingerprint(russh::keys::HashAlg::Sha256).to_string().parse().ok()
 }
 
 #[cfg(test)]
@@ -79,11 +74,7 @@ mod tests {
         assert_eq!(parse_public_key(private).unwrap_err(), KeyRefusal::Private);
         let two = format!("{GOOD}\n{GOOD}");
         for text in ["", "hello", "ssh-ed25519 AAAA", two.as_str(), &"x".repeat(20_000)] {
-            assert_eq!(
-                parse_public_key(text).unwrap_err(),
-                KeyRefusal::Malformed,
-                "{text}"
-            );
+            assert_eq!(parse_public_key(text).unwrap_err(), KeyRefusal::Malformed, "{text}");
         }
     }
 }

@@ -28,12 +28,7 @@ impl ClientStream {
     /// Ends after `grace`, unless `authenticated` was set before. An inactivity timeout would not do: a peer
     /// that drips ignored messages outlives it.
     pub(crate) fn new(tcp: TcpStream, grace: Duration, authenticated: Arc<AtomicBool>) -> Self {
-        Self {
-            tcp,
-            quick_reads: QUICK_READS,
-            authenticated,
-            grace: Some(Box::pin(sleep(grace))),
-        }
+        Self { tcp, quick_reads: QUICK_READS, authenticated, grace: Some(Box::pin(sleep(grace))) }
     }
 
     fn check_grace(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -41,10 +36,7 @@ impl ClientStream {
             if self.authenticated.load(Ordering::Relaxed) {
                 self.grace = None;
             } else if grace.as_mut().poll(context).is_ready() {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "nobody authenticated in time",
-                ));
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody authenticated in time"));
             }
         }
         Ok(())

@@ -64,12 +64,7 @@ fn preferred() -> Preferred {
             cipher::AES_128_CTR,
         ]),
         // The last two are for libssh2, which knows no encrypt-then-MAC.
-        mac: Cow::Borrowed(&[
-            mac::HMAC_SHA512_ETM,
-            mac::HMAC_SHA256_ETM,
-            mac::HMAC_SHA256,
-            mac::HMAC_SHA512,
-        ]),
+        mac: Cow::Borrowed(&[mac::HMAC_SHA512_ETM, mac::HMAC_SHA256_ETM, mac::HMAC_SHA256, mac::HMAC_SHA512]),
         compression: Cow::Borrowed(&[compression::NONE]),
         ..Preferred::default()
     }

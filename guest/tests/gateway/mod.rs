@@ -32,11 +32,7 @@ pub(crate) fn shell_with_terminal() -> Start {
         program: Program::LoginShell,
         terminal: Some(Terminal {
             term: "xterm-spaces".to_owned(),
-            size: WindowSize {
-                columns: 80,
-                rows: 24,
-                ..WindowSize::default()
-            },
+            size: WindowSize { columns: 80, rows: 24, ..WindowSize::default() },
             modes: Vec::new(),
         }),
         ..command("")
@@ -78,13 +74,7 @@ impl Gateway {
             .spawn()
             .unwrap();
         let control = accept_control(&listener);
-        Self {
-            folder,
-            listener,
-            control,
-            guest,
-            next_ticket: AtomicU64::new(1),
-        }
+        Self { folder, listener, control, guest, next_ticket: AtomicU64::new(1) }
     }
 
     /// Gone for a moment, with its socket; then there again.
@@ -101,11 +91,7 @@ impl Gateway {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         write(&self.control, &Frame::Message(ToGuest::Open { ticket }));
         let stream = accept(&self.listener);
-        let mut channel = Channel {
-            stream,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        };
+        let mut channel = Channel { stream, stdout: Vec::new(), stderr: Vec::new() };
         assert_eq!(channel.message(), FromGuest::Hello(Hello::Channel { ticket }));
         channel.send(ToGuest::Start(start));
         channel
@@ -131,10 +117,7 @@ impl Gateway {
     }
 
     pub(crate) fn terminate(&self) {
-        let status = Command::new("kill")
-            .arg(self.guest.id().to_string())
-            .status()
-            .unwrap();
+        let status = Command::new("kill").arg(self.guest.id().to_string()).status().unwrap();
         assert!(status.success());
     }
 
@@ -156,17 +139,9 @@ impl Gateway {
 
     /// How many descriptors the guest has open, once as few as expected or after a deadline.
     pub(crate) fn settled_descriptors(&self, expected: usize) -> usize {
-        let count = || {
-            fs::read_dir(format!("/proc/{}/fd", self.guest.id()))
-                .unwrap()
-                .count()
-        };
+        let count = || fs::read_dir(format!("/proc/{}/fd", self.guest.id())).unwrap().count();
         let since = Instant::now();
-        let patience = if expected == 0 {
-            Duration::from_millis(500)
-        } else {
-            DEADLINE
-        };
+        let patience = if expected == 0 { Duration::from_millis(500) } else { DEADLINE };
         while since.elapsed() < patience && count() != expected {
             std::thread::yield_now();
         }
@@ -199,11 +174,7 @@ pub(crate) struct End {
 impl Channel {
     /// The same channel, for a second thread to write.
     pub(crate) fn writer(&self) -> Self {
-        Self {
-            stream: self.stream.try_clone().unwrap(),
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-        }
+        Self { stream: self.stream.try_clone().unwrap(), stdout: Vec::new(), stderr: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, message: ToGuest) {
@@ -211,18 +182,13 @@ impl Channel {
     }
 
     pub(crate) fn stdin(&mut self, bytes: &[u8]) {
-        write(
-            &self.stream,
-            &Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)),
-        );
+        write(&self.stream, &Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
     }
 
     /// Sends input until the guest takes no more.
     pub(crate) fn write_until_stuck(&mut self, bytes: &[u8]) {
         let frame = wire(&Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
-        self.stream
-            .set_write_timeout(Some(Duration::from_millis(300)))
-            .unwrap();
+        self.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
         loop {
             match self.stream.write_all(&frame) {
                 Ok(()) => {}
@@ -276,9 +242,7 @@ impl Channel {
     /// Output up to and with these bytes, as text.
     pub(crate) fn expect_until(&mut self, bytes: &[u8]) -> String {
         while !self.stdout.ends_with(bytes) {
-            let frame = self
-                .next()
-                .unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&self.stdout)));
+            let frame = self.next().unwrap_or_else(|| panic!("{:?}", String::from_utf8_lossy(&self.stdout)));
             self.collect(frame);
         }
         String::from_utf8(std::mem::take(&mut self.stdout)).unwrap()
@@ -296,11 +260,7 @@ impl Channel {
                 frame => self.collect(frame),
             }
         }
-        End {
-            stdout: std::mem::take(&mut self.stdout),
-            stderr: std::mem::take(&mut self.stderr),
-            exit,
-        }
+        End { stdout: std::mem::take(&mut self.stdout), stderr: std::mem::take(&mut self.stderr), exit }
     }
 
     fn collect(&mut self, frame: Frame<FromGuest>) {
@@ -315,12 +275,7 @@ impl Channel {
 fn accept_control(listener: &UnixListener) -> UnixStream {
     let mut stream = accept(listener);
     let hello = read(&mut stream);
-    assert_eq!(
-        hello,
-        Some(Frame::Message(FromGuest::Hello(Hello::Control {
-            version: VERSION
-        })))
-    );
+    assert_eq!(hello, Some(Frame::Message(FromGuest::Hello(Hello::Control { version: VERSION }))));
     stream
 }
 

@@ -42,30 +42,24 @@ pub fn parse_console_line(line: &[u8]) -> Result<Parsed<ConsoleLine>, Failure> {
 
 /// What clap has to say, in our form: help text is `Ok`, everything else one line and a hint.
 pub fn usage_failure(error: &clap::Error) -> Result<String, Failure> {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "clap's enum is open; all its other kinds read alike"
-    )]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "clap's enum is open; all its other kinds read alike")]
     let message = match error.kind() {
         ErrorKind::DisplayHelp
         | ErrorKind::DisplayVersion
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             return Ok(error.render().to_string());
         }
-        ErrorKind::InvalidSubcommand => format!(
-            "no command named `{}`",
-            context(error, ContextKind::InvalidSubcommand)
-        ),
+        ErrorKind::InvalidSubcommand => {
+            format!("no command named `{}`", context(error, ContextKind::InvalidSubcommand))
+        }
         ErrorKind::MissingSubcommand => "which command?".to_owned(),
         ErrorKind::UnknownArgument => {
             format!("`{}` is not known here", context(error, ContextKind::InvalidArg))
         }
         ErrorKind::ValueValidation => source(error),
         ErrorKind::InvalidValue if !context(error, ContextKind::InvalidValue).is_empty() => {
-            let (value, argument) = (
-                context(error, ContextKind::InvalidValue),
-                context(error, ContextKind::InvalidArg),
-            );
+            let (value, argument) =
+                (context(error, ContextKind::InvalidValue), context(error, ContextKind::InvalidArg));
             format!("`{value}` is not a value of `{argument}`")
         }
         _ => first_line(error),
@@ -74,14 +68,11 @@ pub fn usage_failure(error: &clap::Error) -> Result<String, Failure> {
 }
 
 fn way_forward(error: &clap::Error) -> String {
-    let suggestion = [
-        ContextKind::SuggestedSubcommand,
-        ContextKind::SuggestedArg,
-        ContextKind::SuggestedValue,
-    ]
-    .into_iter()
-    .map(|kind| context(error, kind))
-    .find(|text| !text.is_empty());
+    let suggestion =
+        [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg, ContextKind::SuggestedValue]
+            .into_iter()
+            .map(|kind| context(error, kind))
+            .find(|text| !text.is_empty());
     if let Some(suggestion) = suggestion {
         return format!("did you mean `{suggestion}`?");
     }
@@ -161,18 +152,12 @@ mod tests {
             panic!("not a command");
         };
         assert!(line.json);
-        assert!(matches!(
-            line.command,
-            ConsoleCommand::Shared(Command::Space(SpaceCommand::Up(_)))
-        ));
+        assert!(matches!(line.command, ConsoleCommand::Shared(Command::Space(SpaceCommand::Up(_)))));
     }
 
     #[test]
     fn wrong_usage_names_the_word_and_a_way_forward() {
-        assert_eq!(
-            failure("lst"),
-            "error: no command named `lst`\nhint: did you mean `list`?\n"
-        );
+        assert_eq!(failure("lst"), "error: no command named `lst`\nhint: did you mean `list`?\n");
         assert_eq!(
             failure("space up --spce x"),
             "error: `--spce` is not known here\nhint: did you mean `--space`?\n"
@@ -204,10 +189,7 @@ mod tests {
     #[test]
     fn help_is_help_and_no_error() {
         for line in ["help", "--help", "space --help", "help space up"] {
-            assert!(
-                matches!(parse_console_line(line.as_bytes()), Ok(Parsed::Help(_))),
-                "{line}"
-            );
+            assert!(matches!(parse_console_line(line.as_bytes()), Ok(Parsed::Help(_))), "{line}");
         }
     }
 
@@ -218,9 +200,7 @@ mod tests {
         else {
             panic!("not a command");
         };
-        let ConsoleCommand::Shared(command) = line.command else {
-            panic!("not shared")
-        };
+        let ConsoleCommand::Shared(command) = line.command else { panic!("not shared") };
         let json = serde_json::to_string(&command).unwrap();
         assert_eq!(
             json,

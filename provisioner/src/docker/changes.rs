@@ -45,14 +45,9 @@ async fn subscribe(
     engine: Arc<Engine>,
     since: Moment,
 ) -> Result<BoxStream<'static, Result<Change, ProvisionError>>, ProvisionError> {
-    let events = engine
-        .client()
-        .await?
-        .events(Some(options(&engine.settings.installation, &since)))
-        .boxed();
-    let changes = events
-        .map_err(|fault| ProvisionError::new("tell its events", fault))
-        .try_filter_map(move |event| {
+    let events = engine.client().await?.events(Some(options(&engine.settings.installation, &since))).boxed();
+    let changes =
+        events.map_err(|fault| ProvisionError::new("tell its events", fault)).try_filter_map(move |event| {
             let change = change(event, &engine.settings.installation);
             async move { Ok(change) }
         });
@@ -62,14 +57,8 @@ async fn subscribe(
 fn options(installation: &Installation, since: &Moment) -> EventsOptions {
     let mut filters = installation.filter();
     filters.insert("type".to_owned(), vec!["container".to_owned()]);
-    filters.insert(
-        "event".to_owned(),
-        ["die", "start", "destroy"].map(str::to_owned).to_vec(),
-    );
-    EventsOptionsBuilder::default()
-        .since(since.as_str())
-        .filters(&filters)
-        .build()
+    filters.insert("event".to_owned(), ["die", "start", "destroy"].map(str::to_owned).to_vec());
+    EventsOptionsBuilder::default().since(since.as_str()).filters(&filters).build()
 }
 
 fn change(event: EventMessage, installation: &Installation) -> Option<Change> {

@@ -32,15 +32,9 @@ impl Machine<'_> {
             Kind::Container => "container",
             Kind::Network => "network",
         };
-        let filters = HashMap::from([
-            ("type", vec![kind]),
-            ("event", vec!["create"]),
-            (kind, vec![&self.name]),
-        ]);
-        let options = EventsOptionsBuilder::default()
-            .since(since.as_str())
-            .filters(&filters)
-            .build();
+        let filters =
+            HashMap::from([("type", vec![kind]), ("event", vec!["create"]), (kind, vec![&self.name])]);
+        let options = EventsOptionsBuilder::default().since(since.as_str()).filters(&filters).build();
         let mut events = pin!(self.client.events(Some(options)));
         let made = async {
             while let Some(Ok(event)) = events.next().await {

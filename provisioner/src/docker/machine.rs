@@ -19,12 +19,7 @@ use crate::{Blueprint, Observed, Progress, ProvisionError};
 impl Machine<'_> {
     /// Starts the container. One that runs already is fine: the client takes the engine's 304 for success.
     pub(super) async fn start(&self) -> Result<(), ProvisionError> {
-        within(
-            "start the container",
-            CALL,
-            self.client.start_container(&self.name, None),
-        )
-        .await
+        within("start the container", CALL, self.client.start_container(&self.name, None)).await
     }
 
     /// Makes the container, unless there is one of its name: that one is of this Space, and adopted as it is.
@@ -53,49 +48,30 @@ impl Machine<'_> {
     async fn create(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
         let body = specification::container(blueprint, &self.settings.installation)?;
         let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
-        within(
-            "create the container",
-            CALL,
-            self.client.create_container(Some(options), body),
-        )
-        .await
-        .map(drop)
+        within("create the container", CALL, self.client.create_container(Some(options), body))
+            .await
+            .map(drop)
     }
 
     /// Gives the container the network of its name in the place of one that is no more. One call, so that no
     /// crash leaves a container without a network, which would start and look well.
     pub(super) async fn reconnect(&self) -> Result<(), ProvisionError> {
-        let request = NetworkConnectRequest {
-            container: self.name.clone(),
-            endpoint_config: None,
-        };
-        within(
-            "connect the network",
-            CALL,
-            self.client.connect_network(&self.name, request),
-        )
-        .await
+        let request = NetworkConnectRequest { container: self.name.clone(), endpoint_config: None };
+        within("connect the network", CALL, self.client.connect_network(&self.name, request)).await
     }
 
     /// Stops the container; the engine kills it when `grace` is over.
     pub(super) async fn stop(&self, grace: Duration) -> Result<(), ProvisionError> {
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);
-        let options = StopContainerOptionsBuilder::default()
-            .t(i32::try_from(seconds).unwrap_or(i32::MAX))
-            .build();
+        let options =
+            StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         let stopped = self.client.stop_container(&self.name, Some(options));
-        accept(
-            404,
-            within("stop the container", grace.saturating_add(CALL), stopped).await,
-        )
+        accept(404, within("stop the container", grace.saturating_add(CALL), stopped).await)
     }
 
     /// Removes the container, running or not, and the volumes that its image made it have.
     pub(super) async fn remove_container(&self) -> Result<(), ProvisionError> {
-        let options = RemoveContainerOptionsBuilder::default()
-            .force(true)
-            .v(true)
-            .build();
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let removed = self.client.remove_container(&self.name, Some(options));
         match within("remove the container", CALL, removed).await {
             // Somebody removes it already: done when they are.
@@ -105,9 +81,7 @@ impl Machine<'_> {
     }
 
     async fn removed(&self) -> Result<(), ProvisionError> {
-        let options = WaitContainerOptionsBuilder::default()
-            .condition("removed")
-            .build();
+        let options = WaitContainerOptionsBuilder::default().condition("removed").build();
         let mut ended = std::pin::pin!(self.client.wait_container(&self.name, Some(options)));
         let gone = async { ended.next().await.transpose() };
         match within("finish a removal", CALL, gone).await {

@@ -46,9 +46,7 @@ impl Machine<'_> {
     }
 
     async fn network_exists(&self) -> Result<bool, ProvisionError> {
-        let inspected = self
-            .client
-            .inspect_network(&self.name, None::<InspectNetworkOptions>);
+        let inspected = self.client.inspect_network(&self.name, None::<InspectNetworkOptions>);
         match within("inspect the network", CALL, inspected).await {
             Ok(_network) => Ok(true),
             Err(error) if error.is_status(404) => Ok(false),
@@ -58,9 +56,6 @@ impl Machine<'_> {
 
     /// Removes the network.
     pub(super) async fn remove_network(&self) -> Result<(), ProvisionError> {
-        accept(
-            404,
-            within("remove the network", CALL, self.client.remove_network(&self.name)).await,
-        )
+        accept(404, within("remove the network", CALL, self.client.remove_network(&self.name)).await)
     }
 }

@@ -34,15 +34,10 @@ pub(super) async fn pull(
     progress: &Progress,
 ) -> Result<(), ProvisionError> {
     progress.say(format!("pulling {image}"));
-    let options = CreateImageOptionsBuilder::default()
-        .from_image(&image.tagged())
-        .build();
+    let options = CreateImageOptionsBuilder::default().from_image(&image.tagged()).build();
     let mut news = client.create_image(Some(options), None, None);
     let mut report = PullReport::new(image);
-    while let Some(info) = next(&mut news)
-        .await
-        .map_err(|error| error.into_image_missing(image))?
-    {
+    while let Some(info) = next(&mut news).await.map_err(|error| error.into_image_missing(image))? {
         if let Some(sentence) = report.add(&layer(info)) {
             progress.say(sentence);
         }

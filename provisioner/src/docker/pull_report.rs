@@ -26,11 +26,7 @@ pub(super) struct PullReport {
 
 impl PullReport {
     pub(super) fn new(image: &ImageName) -> Self {
-        Self {
-            image: image.to_string(),
-            layers: BTreeMap::new(),
-            said: String::new(),
-        }
+        Self { image: image.to_string(), layers: BTreeMap::new(), said: String::new() }
     }
 
     /// Takes a line in. A sentence comes back if there is something new to say.
@@ -42,24 +38,14 @@ impl PullReport {
                 self.layers.insert(layer.id.clone(), (current, total));
             }
             "Download complete" | "Verifying Checksum" => {
-                self.layers
-                    .entry(layer.id.clone())
-                    .and_modify(|(current, total)| *current = *total);
+                self.layers.entry(layer.id.clone()).and_modify(|(current, total)| *current = *total);
             }
             _ => return None,
         }
-        let (current, total) = self
-            .layers
-            .values()
-            .fold((0_u64, 0_u64), |(current, total), layer| {
-                (current.saturating_add(layer.0), total.saturating_add(layer.1))
-            });
-        let sentence = format!(
-            "pulling {}: {} of {} MB",
-            self.image,
-            current / 1_000_000,
-            total / 1_000_000
-        );
+        let (current, total) = self.layers.values().fold((0_u64, 0_u64), |(current, total), layer| {
+            (current.saturating_add(layer.0), total.saturating_add(layer.1))
+        });
+        let sentence = format!("pulling {}: {} of {} MB", self.image, current / 1_000_000, total / 1_000_000);
         (sentence != self.said).then(|| {
             self.said.clone_from(&sentence);
             sentence
@@ -72,12 +58,7 @@ mod tests {
     use super::*;
 
     fn line(id: &str, status: &str, current: u64, total: u64) -> Layer {
-        Layer {
-            id: id.to_owned(),
-            status: status.to_owned(),
-            current: Some(current),
-            total: Some(total),
-        }
+        Layer { id: id.to_owned(), status: status.to_owned(), current: Some(current), total: Some(total) }
     }
 
     #[test]
@@ -108,11 +89,7 @@ mod tests {
     #[test]
     fn a_layer_of_unknown_size_is_as_large_as_what_came() {
         let mut report = PullReport::new(&"debian".parse().unwrap());
-        let layer = Layer {
-            current: Some(7_000_000),
-            total: None,
-            ..line("a", "Downloading", 0, 0)
-        };
+        let layer = Layer { current: Some(7_000_000), total: None, ..line("a", "Downloading", 0, 0) };
         assert_eq!(report.add(&layer).as_deref(), Some("pulling debian: 7 of 7 MB"));
     }
 }

@@ -52,10 +52,7 @@ pub(super) fn container(
         entrypoint: Some(vec![GUEST_PATH.to_owned()]),
         cmd: Some(Vec::new()),
         working_dir: Some("/".to_owned()),
-        healthcheck: Some(HealthConfig {
-            test: Some(vec!["NONE".to_owned()]),
-            ..HealthConfig::default()
-        }),
+        healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
         labels: Some(installation.labels(blueprint.space)),
         // An image may name another one, which the guest does not know.
         stop_signal: Some("SIGTERM".to_owned()),
@@ -106,20 +103,14 @@ fn host_config(blueprint: &Blueprint, installation: &Installation) -> Result<Hos
 /// The network of a Space. Its interface's name is not for looks: the engine refuses a second network with it,
 /// and of API versions before 1.44 nothing else refuses a second network of the same name.
 pub(super) fn network(space: SpaceId, subnet: Subnet, installation: &Installation) -> NetworkCreateRequest {
-    let interface = (
-        "com.docker.network.bridge.name".to_owned(),
-        installation.interface(space),
-    );
+    let interface = ("com.docker.network.bridge.name".to_owned(), installation.interface(space));
     NetworkCreateRequest {
         name: installation.name_of(space),
         driver: Some("bridge".to_owned()),
         internal: Some(false),
         enable_ipv6: Some(false),
         ipam: Some(Ipam {
-            config: Some(vec![IpamConfig {
-                subnet: Some(subnet.to_string()),
-                ..IpamConfig::default()
-            }]),
+            config: Some(vec![IpamConfig { subnet: Some(subnet.to_string()), ..IpamConfig::default() }]),
             ..Ipam::default()
         }),
         options: Some(HashMap::from([interface])),
@@ -132,9 +123,7 @@ pub(super) fn network(space: SpaceId, subnet: Subnet, installation: &Installatio
 pub(super) fn absolute(path: &Path) -> Result<&str, ProvisionError> {
     path.to_str()
         .filter(|_| path.is_absolute())
-        .ok_or_else(|| ProvisionError::UnusablePath {
-            path: path.to_owned(),
-        })
+        .ok_or_else(|| ProvisionError::UnusablePath { path: path.to_owned() })
 }
 
 /// A mount and not a bind: the engine refuses a source that is not there, where for a bind it would make a
@@ -220,11 +209,7 @@ mod tests {
 
     #[test]
     fn a_network_is_exactly_this() {
-        let subnet = "10.213.0.0/16"
-            .parse::<crate::SubnetPool>()
-            .unwrap()
-            .nth(1)
-            .unwrap();
+        let subnet = "10.213.0.0/16".parse::<crate::SubnetPool>().unwrap().nth(1).unwrap();
         let installation: Installation = "a1".parse().unwrap();
         let expected = serde_json::json!({
             "Name": "spaces-a1-sp_7",
@@ -235,18 +220,12 @@ mod tests {
             "Options": { "com.docker.network.bridge.name": installation.interface(SpaceId::new(7)) },
             "Labels": { "dev.spaces.installation": "a1", "dev.spaces.space": "sp_7" },
         });
-        assert_eq!(
-            serde_json::to_value(network(SpaceId::new(7), subnet, &installation)).unwrap(),
-            expected
-        );
+        assert_eq!(serde_json::to_value(network(SpaceId::new(7), subnet, &installation)).unwrap(), expected);
     }
 
     #[test]
     fn a_path_that_the_engine_would_read_otherwise_is_refused() {
-        let relative = Blueprint {
-            guest: PathBuf::from("guest"),
-            ..blueprint()
-        };
+        let relative = Blueprint { guest: PathBuf::from("guest"), ..blueprint() };
         assert!(matches!(
             container(&relative, &"a1".parse().unwrap()),
             Err(ProvisionError::UnusablePath { path }) if path == Path::new("guest")

@@ -16,17 +16,11 @@ use crate::{Installation, Observed, ProvisionError};
 impl Machine<'_> {
     /// What the container does now.
     pub(super) async fn observe(&self) -> Result<Observed, ProvisionError> {
-        let inspected = self
-            .client
-            .inspect_container(&self.name, None::<InspectContainerOptions>);
+        let inspected = self.client.inspect_container(&self.name, None::<InspectContainerOptions>);
         match within("inspect the container", CALL, inspected).await {
             Ok(container) => {
                 let running = container.state.and_then(|state| state.running) == Some(true);
-                Ok(if running {
-                    Observed::Running
-                } else {
-                    Observed::Stopped
-                })
+                Ok(if running { Observed::Running } else { Observed::Stopped })
             }
             Err(error) if error.is_status(404) => Ok(Observed::Absent),
             Err(error) => Err(error),
@@ -42,10 +36,7 @@ pub(super) async fn observe_all(
 ) -> Result<BTreeMap<SpaceId, Observed>, ProvisionError> {
     let (networks, containers) =
         try_join(networks(client, installation), containers(client, installation)).await?;
-    let mut observed: BTreeMap<_, _> = networks
-        .into_iter()
-        .map(|space| (space, Observed::Absent))
-        .collect();
+    let mut observed: BTreeMap<_, _> = networks.into_iter().map(|space| (space, Observed::Absent)).collect();
     observed.extend(containers);
     Ok(observed)
 }
@@ -54,30 +45,19 @@ async fn networks(
     client: &bollard::Docker,
     installation: &Installation,
 ) -> Result<Vec<SpaceId>, ProvisionError> {
-    let options = ListNetworksOptionsBuilder::default()
-        .filters(&installation.filter())
-        .build();
+    let options = ListNetworksOptionsBuilder::default().filters(&installation.filter()).build();
     let listed = within("list the networks", CALL, client.list_networks(Some(options))).await?;
-    Ok(listed
-        .into_iter()
-        .filter_map(|network| installation.space_of(&network.name?))
-        .collect())
+    Ok(listed.into_iter().filter_map(|network| installation.space_of(&network.name?)).collect())
 }
 
 async fn containers(
     client: &bollard::Docker,
     installation: &Installation,
 ) -> Result<Vec<(SpaceId, Observed)>, ProvisionError> {
-    let options = ListContainersOptionsBuilder::default()
-        .all(true)
-        .filters(&installation.filter())
-        .build();
+    let options = ListContainersOptionsBuilder::default().all(true).filters(&installation.filter()).build();
     let listed = within("list the containers", CALL, client.list_containers(Some(options))).await?;
     let observed = listed.into_iter().filter_map(|container| {
-        let space = container
-            .names?
-            .iter()
-            .find_map(|name| installation.space_of(name))?;
+        let space = container.names?.iter().find_map(|name| installation.space_of(name))?;
         Some((space, container.state.map_or(Observed::Stopped, observed)))
     });
     Ok(observed.collect())

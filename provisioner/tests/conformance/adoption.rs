@@ -32,26 +32,15 @@ async fn a_container_that_was_made_and_never_started_is_adopted() -> Result<()> 
         }),
         ..ContainerCreateBody::default()
     };
-    let options = CreateContainerOptionsBuilder::default()
-        .name(&stage.name_of(1))
-        .build();
+    let options = CreateContainerOptionsBuilder::default().name(&stage.name_of(1)).build();
     let made = stage.engine.create_container(Some(options), body).await?;
     assert_eq!(stage.docker.observe(SpaceId::new(1)).await?, Observed::Stopped);
 
-    stage
-        .docker
-        .ensure_running(&stage.blueprint(1), &Progress::none())
-        .await?;
+    stage.docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
 
     assert_eq!(stage.docker.observe(SpaceId::new(1)).await?, Observed::Running);
-    let top = stage
-        .engine
-        .top_processes(&made.id, None::<bollard::query_parameters::TopOptions>)
-        .await?;
-    assert!(
-        top.processes.is_some_and(|processes| processes.len() == 1),
-        "the very container runs"
-    );
+    let top = stage.engine.top_processes(&made.id, None::<bollard::query_parameters::TopOptions>).await?;
+    assert!(top.processes.is_some_and(|processes| processes.len() == 1), "the very container runs");
     Ok(())
 }
 
@@ -65,11 +54,7 @@ async fn an_attempt_cut_off_at_any_moment_does_not_hinder_the_next() -> Result<(
         let attempt = stage.docker.ensure_running(&blueprint, &nobody);
         drop(tokio::time::timeout(Duration::from_millis(moment), attempt).await);
         stage.docker.ensure_running(&blueprint, &nobody).await?;
-        assert_eq!(
-            stage.docker.observe(SpaceId::new(1)).await?,
-            Observed::Running,
-            "{moment} ms"
-        );
+        assert_eq!(stage.docker.observe(SpaceId::new(1)).await?, Observed::Running, "{moment} ms");
         assert_eq!(stage.subnets().await?.len(), 1, "{moment} ms");
         stage.docker.ensure_absent(SpaceId::new(1)).await?;
     }

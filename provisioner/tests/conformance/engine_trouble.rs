@@ -42,10 +42,7 @@ async fn no_engine_is_told_as_such_by_every_operation() -> Result<()> {
         docker.changes().next().await.context("no error")?.map(drop),
     ];
     for outcome in outcomes {
-        assert!(
-            matches!(outcome, Err(ProvisionError::EngineUnavailable(_))),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Err(ProvisionError::EngineUnavailable(_))), "{outcome:?}");
     }
     Ok(())
 }
@@ -56,10 +53,7 @@ async fn a_silent_engine_is_given_up_on() -> Result<()> {
     let socket = folder.path().join("docker.sock");
     let _silent = UnixListener::bind(&socket)?;
     let outcome = docker_behind(&socket)?.ping().await;
-    assert!(
-        matches!(outcome, Err(ProvisionError::DeadlineExceeded { .. })),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, Err(ProvisionError::DeadlineExceeded { .. })), "{outcome:?}");
     Ok(())
 }
 
@@ -70,9 +64,7 @@ async fn an_engine_that_goes_away_ends_the_changes_and_its_return_needs_no_new_c
     let docker = docker_at(&socket, &stage.installation, "10.213.0.0/16".parse()?);
     let mut relay = relay(UnixListener::bind(&socket)?);
     let mut changes = docker.changes();
-    docker
-        .ensure_running(&stage.blueprint(1), &Progress::none())
-        .await?;
+    docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
     changes.next().await.context("ended before its time")??;
 
     relay.shutdown().await;
@@ -81,10 +73,7 @@ async fn an_engine_that_goes_away_ends_the_changes_and_its_return_needs_no_new_c
     let last = changes.next().await.context("ended without an error")?;
     assert!(last.is_err(), "{last:?}");
     assert!(changes.next().await.is_none());
-    assert!(matches!(
-        docker.ping().await,
-        Err(ProvisionError::EngineUnavailable(_))
-    ));
+    assert!(matches!(docker.ping().await, Err(ProvisionError::EngineUnavailable(_))));
 
     let mut relay = self::relay(UnixListener::bind(&socket)?);
     docker.ping().await?;
@@ -116,10 +105,7 @@ async fn an_image_that_is_nowhere_is_named_and_what_was_made_meanwhile_is_remove
     let image = "localhost:1/spaces/no-such-image:1".parse()?;
     assert!(!stage.docker.image_exists(&image).await?);
     assert!(stage.docker.image_exists(&stage.image).await?);
-    let blueprint = Blueprint {
-        image,
-        ..stage.blueprint(1)
-    };
+    let blueprint = Blueprint { image, ..stage.blueprint(1) };
     let (progress, mut heard) = Progress::channel();
 
     let refused = stage.docker.ensure_running(&blueprint, &progress).await;
@@ -133,10 +119,7 @@ async fn an_image_that_is_nowhere_is_named_and_what_was_made_meanwhile_is_remove
     );
     assert!(std::error::Error::source(&error).is_some());
     assert_eq!(heard.recv().await.as_deref(), Some("creating the machine"));
-    assert_eq!(
-        heard.recv().await.as_deref(),
-        Some("pulling localhost:1/spaces/no-such-image:1")
-    );
+    assert_eq!(heard.recv().await.as_deref(), Some("pulling localhost:1/spaces/no-such-image:1"));
     assert_eq!(stage.docker.observe(SpaceId::new(1)).await?, Observed::Absent);
     stage.docker.ensure_absent(SpaceId::new(1)).await?;
     assert!(stage.docker.observe_all().await?.is_empty());

@@ -26,12 +26,8 @@ const POLITE: &str = "#include <signal.h>\n#include <unistd.h>\nstatic void bye(
 const STUBBORN: &str = "#include <unistd.h>\nint main() { for (;;) pause(); }\n";
 
 /// An image with nothing in it but traps: each would show if the image had a say.
-const TRAPS: [&str; 4] = [
-    "ENTRYPOINT [\"/no/such/program\"]",
-    "HEALTHCHECK CMD /no/such/check",
-    "USER 1234",
-    "VOLUME /data",
-];
+const TRAPS: [&str; 4] =
+    ["ENTRYPOINT [\"/no/such/program\"]", "HEALTHCHECK CMD /no/such/check", "USER 1234", "VOLUME /data"];
 
 pub(crate) struct Stage {
     pub(crate) docker: Docker,
@@ -93,24 +89,16 @@ impl Stage {
 
     pub(crate) fn labels(&self, number: i64) -> HashMap<String, String> {
         HashMap::from([
-            (
-                "dev.spaces.installation".to_owned(),
-                self.installation.to_string(),
-            ),
+            ("dev.spaces.installation".to_owned(), self.installation.to_string()),
             ("dev.spaces.space".to_owned(), format!("sp_{number}")),
         ])
     }
 
     /// The subnets of all networks of this installation.
     pub(crate) async fn subnets(&self) -> Result<Vec<String>> {
-        let options = ListNetworksOptionsBuilder::default()
-            .filters(&self.filter())
-            .build();
+        let options = ListNetworksOptionsBuilder::default().filters(&self.filter()).build();
         let networks = self.engine.list_networks(Some(options)).await?;
-        let configs = networks
-            .into_iter()
-            .filter_map(|network| network.ipam?.config)
-            .flatten();
+        let configs = networks.into_iter().filter_map(|network| network.ipam?.config).flatten();
         Ok(configs.filter_map(|config| config.subnet).collect())
     }
 
@@ -129,48 +117,27 @@ impl Stage {
             .changes(TRAPS.map(str::to_owned).to_vec())
             .build();
         let empty = bollard::body_full(vec![0; 1024].into());
-        self.engine
-            .create_image(Some(options), Some(empty), None)
-            .try_collect::<Vec<_>>()
-            .await?;
+        self.engine.create_image(Some(options), Some(empty), None).try_collect::<Vec<_>>().await?;
         Ok(())
     }
 
     /// Twice if needed: a test that failed may have left the engine at work on something.
     async fn remove_all(&self) -> Result<()> {
-        if self.sweep().await.is_err() {
-            self.sweep().await
-        } else {
-            Ok(())
-        }
+        if self.sweep().await.is_err() { self.sweep().await } else { Ok(()) }
     }
 
     async fn sweep(&self) -> Result<()> {
-        let options = ListContainersOptionsBuilder::default()
-            .all(true)
-            .filters(&self.filter())
-            .build();
+        let options = ListContainersOptionsBuilder::default().all(true).filters(&self.filter()).build();
         for container in self.engine.list_containers(Some(options)).await? {
-            let force = RemoveContainerOptionsBuilder::default()
-                .force(true)
-                .v(true)
-                .build();
-            self.engine
-                .remove_container(&container.id.context("no id")?, Some(force))
-                .await?;
+            let force = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+            self.engine.remove_container(&container.id.context("no id")?, Some(force)).await?;
         }
-        let options = ListNetworksOptionsBuilder::default()
-            .filters(&self.filter())
-            .build();
+        let options = ListNetworksOptionsBuilder::default().filters(&self.filter()).build();
         for network in self.engine.list_networks(Some(options)).await? {
             self.engine.remove_network(&network.id.context("no id")?).await?;
         }
         // The import may be what failed; then that is the news.
-        drop(
-            self.engine
-                .remove_image(self.image.as_str(), None::<RemoveImageOptions>, None)
-                .await,
-        );
+        drop(self.engine.remove_image(self.image.as_str(), None::<RemoveImageOptions>, None).await);
         Ok(())
     }
 }
@@ -189,33 +156,19 @@ impl Drop for Stage {
                 .join()
         });
         if !std::thread::panicking() {
-            assert!(
-                matches!(removed, Ok(Ok(()))),
-                "the test left something behind: {removed:?}"
-            );
+            assert!(matches!(removed, Ok(Ok(()))), "the test left something behind: {removed:?}");
         }
     }
 }
 
 pub(crate) fn docker_at(socket: &Path, installation: &Installation, subnets: SubnetPool) -> Docker {
-    Docker::new(DockerSettings {
-        socket: socket.to_owned(),
-        installation: installation.clone(),
-        subnets,
-    })
+    Docker::new(DockerSettings { socket: socket.to_owned(), installation: installation.clone(), subnets })
 }
 
 fn compile(source: &str, program: &Path) -> Result<()> {
     let file = program.with_extension("c");
     std::fs::write(&file, source)?;
-    let status = Command::new("cc")
-        .args(["-static", "-o"])
-        .arg(program)
-        .arg(&file)
-        .status();
-    ensure!(
-        status.context("these tests need a C compiler, `cc`")?.success(),
-        "cc failed"
-    );
+    let status = Command::new("cc").args(["-static", "-o"]).arg(program).arg(&file).status();
+    ensure!(status.context("these tests need a C compiler, `cc`")?.success(), "cc failed");
     Ok(())
 }

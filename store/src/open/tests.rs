@@ -13,16 +13,9 @@ fn owner() -> Email {
 }
 
 async fn create(store: &Store, number: usize) -> Result<CreateSpace, StoreError> {
-    let spec = SpaceSpec {
-        image: "image".repeat(400),
-        cpu_millis: 1000,
-        memory_mib: 1024,
-        pids: 512,
-    };
+    let spec = SpaceSpec { image: "image".repeat(400), cpu_millis: 1000, memory_mib: 1024, pids: 512 };
     let name = format!("space-{number}").parse().unwrap();
-    store
-        .create_space(&owner(), &name, spec, Timestamp::UNIX_EPOCH)
-        .await
+    store.create_space(&owner(), &name, spec, Timestamp::UNIX_EPOCH).await
 }
 
 fn limited(path: &Path, pages: &'static str) -> SqliteConnectOptions {
@@ -37,9 +30,7 @@ fn limited(path: &Path, pages: &'static str) -> SqliteConnectOptions {
 async fn a_full_database_is_unavailable_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
-    let store = Store::connect(limited(&path, "60"), limited(&path, "60"))
-        .await
-        .unwrap();
+    let store = Store::connect(limited(&path, "60"), limited(&path, "60")).await.unwrap();
     let mut kept = 0;
     let broken = loop {
         match create(&store, kept).await {
@@ -48,18 +39,14 @@ async fn a_full_database_is_unavailable_and_loses_nothing() {
             Err(error) => break error,
         }
     };
-    let StoreError::Unavailable(source) = broken else {
-        panic!("{broken}")
-    };
+    let StoreError::Unavailable(source) = broken else { panic!("{broken}") };
     assert!(source.to_string().contains("full"), "{source}");
     assert!(kept > 0);
     assert_eq!(store.all_spaces().await.unwrap().len(), kept);
 
     // SQLite ended that transaction by itself; the connection must not be stuck in it.
     for _again in 0..3 {
-        let StoreError::Unavailable(source) = create(&store, kept).await.unwrap_err() else {
-            panic!()
-        };
+        let StoreError::Unavailable(source) = create(&store, kept).await.unwrap_err() else { panic!() };
         assert!(source.to_string().contains("full"), "{source}");
     }
     // Rows share pages: a few must go before a page is free.
@@ -67,18 +54,12 @@ async fn a_full_database_is_unavailable_and_loses_nothing() {
         store.forget_space(space.id, Timestamp::UNIX_EPOCH).await.unwrap();
     }
     let answer = create(&store, kept).await;
-    assert!(
-        matches!(answer, Ok(CreateSpace::Created(_))),
-        "room was made for it: {answer:?}"
-    );
+    assert!(matches!(answer, Ok(CreateSpace::Created(_))), "room was made for it: {answer:?}");
     store.close().await;
 
     let store = Store::open(&path).await.unwrap();
     assert_eq!(store.all_spaces().await.unwrap().len(), kept - 3);
-    assert!(
-        matches!(create(&store, kept + 1).await, Ok(CreateSpace::Created(_))),
-        "the disk grew"
-    );
+    assert!(matches!(create(&store, kept + 1).await, Ok(CreateSpace::Created(_))), "the disk grew");
 }
 
 /// For a plain insert `SQLite` ends the whole transaction by itself; the connection must not be stuck in it.
@@ -86,9 +67,7 @@ async fn a_full_database_is_unavailable_and_loses_nothing() {
 async fn a_store_whose_disk_was_full_works_again_once_there_is_room() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
-    let store = Store::connect(limited(&path, "60"), limited(&path, "60"))
-        .await
-        .unwrap();
+    let store = Store::connect(limited(&path, "60"), limited(&path, "60")).await.unwrap();
     create(&store, 0).await.unwrap();
     let line = AuditEntry {
         at: Timestamp::UNIX_EPOCH,
@@ -102,16 +81,11 @@ async fn a_store_whose_disk_was_full_works_again_once_there_is_room() {
     };
     while store.record(&line).await.is_ok() {}
     for _again in 0..3 {
-        let StoreError::Unavailable(source) = store.record(&line).await.unwrap_err() else {
-            panic!()
-        };
+        let StoreError::Unavailable(source) = store.record(&line).await.unwrap_err() else { panic!() };
         assert!(source.to_string().contains("full"), "{source}");
     }
     assert_eq!(store.all_spaces().await.unwrap().len(), 1);
-    let cleared = sqlx::query("DELETE FROM audit")
-        .execute(&store.writer)
-        .await
-        .unwrap();
+    let cleared = sqlx::query("DELETE FROM audit").execute(&store.writer).await.unwrap();
     assert!(cleared.rows_affected() > 0);
     store.record(&line).await.unwrap();
 }
@@ -120,18 +94,9 @@ async fn a_store_whose_disk_was_full_works_again_once_there_is_room() {
 async fn a_commit_is_on_the_disk_before_it_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("db")).await.unwrap();
-    let mode: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&store.writer)
-        .await
-        .unwrap();
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(&store.writer)
-        .await
-        .unwrap();
-    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys")
-        .fetch_one(&store.writer)
-        .await
-        .unwrap();
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap();
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
+    let foreign_keys: i64 = sqlx::query_scalar("PRAGMA foreign_keys").fetch_one(&store.writer).await.unwrap();
     assert_eq!((mode.as_str(), synchronous, foreign_keys), ("wal", 2, 1));
 }
 
@@ -141,9 +106,7 @@ async fn a_change_holds_the_write_lock_before_it_reads() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("db");
     let store = Store::open(&path).await.unwrap();
-    let impatient = SqliteConnectOptions::new()
-        .filename(&path)
-        .busy_timeout(Duration::ZERO);
+    let impatient = SqliteConnectOptions::new().filename(&path).busy_timeout(Duration::ZERO);
     let other = pool(1).connect_with(impatient).await.unwrap();
     let write = "INSERT INTO users (email, created_at) VALUES ('ada@example.com', 0)";
 
@@ -158,10 +121,7 @@ async fn a_change_holds_the_write_lock_before_it_reads() {
 async fn the_readers_cannot_write() {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(&folder.path().join("db")).await.unwrap();
-    let refused = sqlx::query("DELETE FROM users")
-        .execute(&store.readers)
-        .await
-        .unwrap_err();
+    let refused = sqlx::query("DELETE FROM users").execute(&store.readers).await.unwrap_err();
     assert!(refused.to_string().contains("readonly"), "{refused}");
 }
 
@@ -171,10 +131,7 @@ async fn the_file_and_its_log_are_their_owners_alone() {
     let store = Store::open(&folder.path().join("db")).await.unwrap();
     create(&store, 1).await.unwrap();
     for file in ["db", "db-wal", "db-shm"] {
-        let mode = std::fs::metadata(folder.path().join(file))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(folder.path().join(file)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{file}");
     }
 }
@@ -183,10 +140,7 @@ async fn the_file_and_its_log_are_their_owners_alone() {
 async fn a_folder_that_is_not_there_is_unavailable() {
     let folder = tempfile::tempdir().unwrap();
     let refused = Store::open(&folder.path().join("absent/db")).await.unwrap_err();
-    assert!(
-        matches!(refused, StoreError::Unavailable(sqlx::Error::Io(_))),
-        "{refused:?}"
-    );
+    assert!(matches!(refused, StoreError::Unavailable(sqlx::Error::Io(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -199,10 +153,7 @@ async fn a_file_that_is_no_database_is_unavailable_and_left_alone() {
     )
     .unwrap();
     let before = std::fs::read(&path).unwrap();
-    assert!(matches!(
-        Store::open(&path).await.unwrap_err(),
-        StoreError::Unavailable(_)
-    ));
+    assert!(matches!(Store::open(&path).await.unwrap_err(), StoreError::Unavailable(_)));
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
@@ -219,8 +170,6 @@ async fn a_database_of_a_newer_program_is_refused() {
     .await
     .unwrap();
     store.close().await;
-    let StoreError::Unavailable(source) = Store::open(&path).await.unwrap_err() else {
-        panic!()
-    };
+    let StoreError::Unavailable(source) = Store::open(&path).await.unwrap_err() else { panic!() };
     assert!(source.to_string().contains("999"), "{source}");
 }

@@ -19,11 +19,7 @@ fn entry(second: i64, outcome: Outcome) -> AuditEntry {
 async fn the_trail_reads_back_as_written_newest_first() {
     let scene = Scene::new().await;
     // A clock that was set back does not reorder it.
-    let written = [
-        entry(9, Outcome::Done),
-        entry(5, Outcome::Refused),
-        entry(7, Outcome::Failed),
-    ];
+    let written = [entry(9, Outcome::Done), entry(5, Outcome::Refused), entry(7, Outcome::Failed)];
     for line in &written {
         scene.store.record(line).await.unwrap();
     }

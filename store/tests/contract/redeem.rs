@@ -13,19 +13,11 @@ async fn state(scene: &Scene) -> AuthKeyState {
 async fn redeeming_registers_the_key_and_uses_up_the_auth_key() {
     let scene = Scene::new().await;
     scene.issue("ada", Grant::Owner, 1).await;
-    let answer = scene
-        .store
-        .redeem(&email("ada"), &[1; 32], device_key(1), at(1))
-        .await
-        .unwrap();
+    let answer = scene.store.redeem(&email("ada"), &[1; 32], device_key(1), at(1)).await.unwrap();
     let ada = scene.store.user_by_key(&fingerprint(1)).await.unwrap().unwrap();
     assert_eq!(answer, Redeem::Redeemed(ada));
     assert_eq!(state(&scene).await, AuthKeyState::Used);
-    let again = scene
-        .store
-        .redeem(&email("ada"), &[1; 32], device_key(2), at(2))
-        .await
-        .unwrap();
+    let again = scene.store.redeem(&email("ada"), &[1; 32], device_key(2), at(2)).await.unwrap();
     assert_eq!(again, Redeem::Refused);
     assert!(scene.store.user_by_key(&fingerprint(2)).await.unwrap().is_none());
 }
@@ -37,22 +29,12 @@ async fn a_wrong_expired_revoked_or_foreign_auth_key_gives_one_answer_and_no_key
     let revoked = scene.issue("ada", Grant::Owner, 2).await;
     scene.store.revoke_auth_key(revoked, at(0)).await.unwrap();
     for (who, secret, second) in [("ada", 9, 1), ("ada", 1, 100), ("ada", 2, 1), ("bob", 1, 1)] {
-        let answer = scene
-            .store
-            .redeem(&email(who), &[secret; 32], device_key(1), at(second))
-            .await
-            .unwrap();
+        let answer = scene.store.redeem(&email(who), &[secret; 32], device_key(1), at(second)).await.unwrap();
         assert_eq!(answer, Redeem::Refused, "{who} {secret} {second}");
     }
     assert!(scene.store.user_by_key(&fingerprint(1)).await.unwrap().is_none());
     assert_eq!(scene.store.users().await.unwrap().len(), 1, "bob was not made");
-    assert!(
-        scene
-            .store
-            .auth_key_is_good(&email("ada"), &[1; 32], at(1))
-            .await
-            .unwrap()
-    );
+    assert!(scene.store.auth_key_is_good(&email("ada"), &[1; 32], at(1)).await.unwrap());
 }
 
 /// Two gateways' worth of connections, each with its own device key, race for one auth key.
@@ -63,27 +45,14 @@ async fn of_twenty_who_redeem_one_auth_key_at_once_exactly_one_wins() {
     let second = Store::open(&scene.path()).await.unwrap();
     let mut racers = tokio::task::JoinSet::new();
     for number in 0..20_u8 {
-        let store = if number % 2 == 0 {
-            scene.store.clone()
-        } else {
-            second.clone()
-        };
+        let store = if number % 2 == 0 { scene.store.clone() } else { second.clone() };
         racers.spawn(async move {
-            store
-                .redeem(&email("ada"), &[1; 32], device_key(number), at(1))
-                .await
-                .unwrap()
+            store.redeem(&email("ada"), &[1; 32], device_key(number), at(1)).await.unwrap()
         });
     }
     let answers = racers.join_all().await;
-    let won = answers
-        .iter()
-        .filter(|answer| matches!(answer, Redeem::Redeemed(_)))
-        .count();
-    let refused = answers
-        .iter()
-        .filter(|answer| matches!(answer, Redeem::Refused))
-        .count();
+    let won = answers.iter().filter(|answer| matches!(answer, Redeem::Redeemed(_))).count();
+    let refused = answers.iter().filter(|answer| matches!(answer, Redeem::Refused)).count();
     assert_eq!((won, refused), (1, 19));
     assert_eq!(scene.store.users().await.unwrap()[0].keys, 1);
 }
@@ -93,11 +62,7 @@ async fn a_key_that_is_already_theirs_still_redeems() {
     let scene = Scene::new().await;
     let ada = scene.person("ada", 1).await;
     scene.issue("ada", Grant::Owner, 7).await;
-    let answer = scene
-        .store
-        .redeem(&email("ada"), &[7; 32], device_key(1), at(1))
-        .await
-        .unwrap();
+    let answer = scene.store.redeem(&email("ada"), &[7; 32], device_key(1), at(1)).await.unwrap();
     assert_eq!(answer, Redeem::Redeemed(ada));
     assert_eq!(state(&scene).await, AuthKeyState::Used);
 }
@@ -107,11 +72,7 @@ async fn anothers_device_key_is_refused_and_the_auth_key_stays_open() {
     let scene = Scene::new().await;
     let bob = scene.person("bob", 1).await;
     scene.issue("ada", Grant::Owner, 7).await;
-    let answer = scene
-        .store
-        .redeem(&email("ada"), &[7; 32], device_key(1), at(1))
-        .await
-        .unwrap();
+    let answer = scene.store.redeem(&email("ada"), &[7; 32], device_key(1), at(1)).await.unwrap();
     assert_eq!(answer, Redeem::KeyTaken);
     assert_eq!(state(&scene).await, AuthKeyState::Open);
     assert_eq!(scene.store.user_by_key(&fingerprint(1)).await.unwrap(), Some(bob));
@@ -122,17 +83,10 @@ async fn one_key_too_many_is_refused_and_the_auth_key_stays_open() {
     let scene = Scene::new().await;
     let ada = scene.person("ada", 0).await.id;
     for number in 1..100 {
-        assert_eq!(
-            scene.store.add_key(ada, device_key(number), at(1)).await.unwrap(),
-            AddKey::Added
-        );
+        assert_eq!(scene.store.add_key(ada, device_key(number), at(1)).await.unwrap(), AddKey::Added);
     }
     scene.issue("ada", Grant::Owner, 7).await;
-    let answer = scene
-        .store
-        .redeem(&email("ada"), &[7; 32], device_key(100), at(1))
-        .await
-        .unwrap();
+    let answer = scene.store.redeem(&email("ada"), &[7; 32], device_key(100), at(1)).await.unwrap();
     assert_eq!(answer, Redeem::TooManyKeys);
     assert_eq!(state(&scene).await, AuthKeyState::Open);
 }
@@ -165,11 +119,7 @@ async fn an_auth_key_into_a_space_ends_with_it() {
     let den = scene.space("owner", "den").await;
     scene.issue("ada", Grant::Member(den), 1).await;
     scene.store.forget_space(den, at(1)).await.unwrap();
-    let answer = scene
-        .store
-        .redeem(&email("ada"), &[1; 32], device_key(1), at(2))
-        .await
-        .unwrap();
+    let answer = scene.store.redeem(&email("ada"), &[1; 32], device_key(1), at(2)).await.unwrap();
     assert_eq!(answer, Redeem::Refused);
     assert_eq!(state(&scene).await, AuthKeyState::Revoked);
 }
@@ -189,18 +139,9 @@ async fn a_redeem_that_is_dropped_midway_was_all_or_nothing() {
         // The next change comes after whatever became of the dropped one.
         scene.store.touch_key(&fingerprint(round), at(1)).await.unwrap();
         let used_now = state(&scene).await == AuthKeyState::Used;
-        let registered = scene
-            .store
-            .user_by_key(&fingerprint(round))
-            .await
-            .unwrap()
-            .is_some();
+        let registered = scene.store.user_by_key(&fingerprint(round)).await.unwrap().is_some();
         assert_eq!(used_now, registered, "round {round}");
         assert!(used_now || !used, "what was seen as used stays used");
-        scene
-            .store
-            .remove_key(ada, &fingerprint(round), LastKey::Keep)
-            .await
-            .unwrap();
+        scene.store.remove_key(ada, &fingerprint(round), LastKey::Keep).await.unwrap();
     }
 }

@@ -36,21 +36,13 @@ impl Scene {
     }
 
     pub(crate) async fn admin(&self) -> UserId {
-        self.store
-            .ensure_platform_admin(&email("admin"), at(0))
-            .await
-            .unwrap()
+        self.store.ensure_platform_admin(&email("admin"), at(0)).await.unwrap()
     }
 
     /// An open auth key of that secret, good until second 100.
     pub(crate) async fn issue(&self, who: &str, grant: Grant, secret: u8) -> AuthKeyId {
-        let key = NewAuthKey {
-            email: email(who),
-            grant,
-            hash: [secret; 32],
-            expires_at: at(100),
-            issued_by: None,
-        };
+        let key =
+            NewAuthKey { email: email(who), grant, hash: [secret; 32], expires_at: at(100), issued_by: None };
         match self.store.issue_auth_key(key, at(0)).await.unwrap() {
             Issue::Issued(id) => id,
             Issue::NoSpace => panic!("no such space"),
@@ -65,24 +57,14 @@ impl Scene {
     pub(crate) async fn let_in(&self, who: &str, grant: Grant, key: u8) -> User {
         let secret = 255 - key;
         self.issue(who, grant, secret).await;
-        match self
-            .store
-            .redeem(&email(who), &[secret; 32], device_key(key), at(0))
-            .await
-            .unwrap()
-        {
+        match self.store.redeem(&email(who), &[secret; 32], device_key(key), at(0)).await.unwrap() {
             Redeem::Redeemed(user) => user,
             refused @ (Redeem::Refused | Redeem::KeyTaken | Redeem::TooManyKeys) => panic!("{refused:?}"),
         }
     }
 
     pub(crate) async fn space(&self, owner: &str, name: &str) -> SpaceId {
-        match self
-            .store
-            .create_space(&email(owner), &space_name(name), spec(), at(0))
-            .await
-            .unwrap()
-        {
+        match self.store.create_space(&email(owner), &space_name(name), spec(), at(0)).await.unwrap() {
             CreateSpace::Created(id) => id,
             CreateSpace::NameTaken => panic!("{name} is taken"),
         }
@@ -118,10 +100,5 @@ pub(crate) fn device_key(number: u8) -> NewDeviceKey {
 }
 
 pub(crate) fn spec() -> SpaceSpec {
-    SpaceSpec {
-        image: "spaces/base:1".to_owned(),
-        cpu_millis: 2000,
-        memory_mib: 4096,
-        pids: 512,
-    }
+    SpaceSpec { image: "spaces/base:1".to_owned(), cpu_millis: 2000, memory_mib: 4096, pids: 512 }
 }

@@ -7,11 +7,7 @@ use crate::scene::{Scene, at, email, reference, space_name, spec};
 async fn a_name_is_its_owners_only_one() {
     let scene = Scene::new().await;
     scene.space("ada", "den").await;
-    let again = scene
-        .store
-        .create_space(&email("ada"), &space_name("den"), spec(), at(1))
-        .await
-        .unwrap();
+    let again = scene.store.create_space(&email("ada"), &space_name("den"), spec(), at(1)).await.unwrap();
     assert_eq!(again, CreateSpace::NameTaken);
     scene.space("bob", "den").await;
     assert_eq!(scene.store.all_spaces().await.unwrap().len(), 2);
@@ -34,9 +30,7 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
     };
     for text in ["den".to_owned(), den.to_string()] {
         let found = scene.store.find_space(ada.id, &reference(&text)).await.unwrap();
-        let FindSpace::Found(found) = found else {
-            panic!("{found:?}")
-        };
+        let FindSpace::Found(found) = found else { panic!("{found:?}") };
         assert_eq!((found.role(), found.get()), (Role::Admin, &expected));
     }
 }
@@ -47,12 +41,7 @@ async fn a_foreign_space_and_none_at_all_look_the_same() {
     let scene = Scene::new().await;
     let ada = scene.person("ada", 1).await.id;
     let foreign = scene.space("bob", "den").await;
-    for text in [
-        "den".to_owned(),
-        foreign.to_string(),
-        "attic".to_owned(),
-        SpaceId::new(77).to_string(),
-    ] {
+    for text in ["den".to_owned(), foreign.to_string(), "attic".to_owned(), SpaceId::new(77).to_string()] {
         let answer = scene.store.find_space(ada, &reference(&text)).await.unwrap();
         assert_eq!(answer, FindSpace::Absent, "{text}");
     }
@@ -68,11 +57,7 @@ async fn a_name_of_several_is_ambiguous_among_those_one_can_use() {
     let ada = scene.let_in("ada", Grant::Member(shared), 1).await.id;
     let answer = scene.store.find_space(ada, &reference("den")).await.unwrap();
     assert_eq!(answer, FindSpace::Ambiguous(vec![own, shared]));
-    let answer = scene
-        .store
-        .find_space(ada, &reference(&shared.to_string()))
-        .await
-        .unwrap();
+    let answer = scene.store.find_space(ada, &reference(&shared.to_string())).await.unwrap();
     assert!(matches!(answer, FindSpace::Found(space) if space.role() == Role::Member && space.id == shared));
     let any = scene.store.find_any_space(&reference("den")).await.unwrap();
     assert_eq!(any, AnySpace::Ambiguous(vec![own, shared, foreign]));
@@ -84,15 +69,9 @@ async fn an_admin_finds_any_space() {
     let den = scene.space("ada", "den").await;
     for text in ["den".to_owned(), den.to_string()] {
         let answer = scene.store.find_any_space(&reference(&text)).await.unwrap();
-        assert!(
-            matches!(answer, AnySpace::Found(space) if space.id == den),
-            "{text}"
-        );
+        assert!(matches!(answer, AnySpace::Found(space) if space.id == den), "{text}");
     }
-    assert_eq!(
-        scene.store.find_any_space(&reference("attic")).await.unwrap(),
-        AnySpace::Absent
-    );
+    assert_eq!(scene.store.find_any_space(&reference("attic")).await.unwrap(), AnySpace::Absent);
 }
 
 #[tokio::test]
@@ -111,13 +90,9 @@ async fn what_should_be_and_what_was_seen_are_kept_apart() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
     for desired in [Desired::Stopped, Desired::Running, Desired::Deleted] {
-        for observed in [
-            Observed::Absent,
-            Observed::Running,
-            Observed::Stopped,
-            Observed::Missing,
-            Observed::Failed,
-        ] {
+        for observed in
+            [Observed::Absent, Observed::Running, Observed::Stopped, Observed::Missing, Observed::Failed]
+        {
             assert_eq!(scene.store.set_desired(den, desired).await.unwrap(), Some(()));
             assert_eq!(scene.store.set_observed(den, observed).await.unwrap(), Some(()));
             let space = scene.store.space(den).await.unwrap().unwrap();
@@ -131,18 +106,9 @@ async fn a_deletion_is_final() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
     scene.store.set_desired(den, Desired::Deleted).await.unwrap();
-    assert_eq!(
-        scene.store.set_desired(den, Desired::Running).await.unwrap(),
-        None
-    );
-    assert_eq!(
-        scene.store.set_desired(den, Desired::Stopped).await.unwrap(),
-        None
-    );
-    assert_eq!(
-        scene.store.space(den).await.unwrap().unwrap().desired,
-        Desired::Deleted
-    );
+    assert_eq!(scene.store.set_desired(den, Desired::Running).await.unwrap(), None);
+    assert_eq!(scene.store.set_desired(den, Desired::Stopped).await.unwrap(), None);
+    assert_eq!(scene.store.space(den).await.unwrap().unwrap().desired, Desired::Deleted);
 }
 
 #[tokio::test]
@@ -155,13 +121,7 @@ async fn a_forgotten_space_is_gone_for_everybody_and_its_id_with_it() {
         assert_eq!(scene.store.space(den).await.unwrap(), None);
         assert_eq!(scene.store.spaces_of(bob).await.unwrap(), []);
     }
-    assert_eq!(
-        scene.store.set_desired(den, Desired::Running).await.unwrap(),
-        None
-    );
-    assert_eq!(
-        scene.store.set_observed(den, Observed::Running).await.unwrap(),
-        None
-    );
+    assert_eq!(scene.store.set_desired(den, Desired::Running).await.unwrap(), None);
+    assert_eq!(scene.store.set_observed(den, Observed::Running).await.unwrap(), None);
     assert!(scene.space("ada", "den").await > den, "an id is never used twice");
 }

@@ -17,11 +17,7 @@ async fn told(store: &Store) -> String {
         format!("{:?}", store.audit(100).await.unwrap()),
     ];
     for space in store.all_spaces().await.unwrap() {
-        lines.push(format!(
-            "{:?} {:?}",
-            store.spaces_of(space.owner).await,
-            store.keys(space.owner).await
-        ));
+        lines.push(format!("{:?} {:?}", store.spaces_of(space.owner).await, store.keys(space.owner).await));
     }
     lines.join("\n")
 }
@@ -32,11 +28,7 @@ async fn furnish(scene: &Scene) {
     scene.person("ada", 1).await;
     scene.let_in("bob", Grant::Member(den), 2).await;
     scene.issue("cleo", Grant::Owner, 3).await;
-    scene
-        .store
-        .record_request(&email("dan"), &"please".parse().unwrap(), HERE, at(1))
-        .await
-        .unwrap();
+    scene.store.record_request(&email("dan"), &"please".parse().unwrap(), HERE, at(1)).await.unwrap();
     let line = AuditEntry {
         at: at(1),
         actor: Some(email("ada")),
@@ -51,9 +43,7 @@ async fn furnish(scene: &Scene) {
 }
 
 async fn break_value(scene: &Scene, statement: &'static str) {
-    let raw = SqlitePool::connect_with(SqliteConnectOptions::new().filename(scene.path()))
-        .await
-        .unwrap();
+    let raw = SqlitePool::connect_with(SqliteConnectOptions::new().filename(scene.path())).await.unwrap();
     sqlx::query(statement).execute(&raw).await.unwrap();
     raw.close().await;
 }
@@ -99,19 +89,10 @@ async fn no_secret_is_in_the_file() {
     let secret = *b"twenty secret bytes!";
     let auth_key = AuthKey::new(secret, GatewayMark::of_host_key(b"host key"));
     let hash = auth_key.hash();
-    let new = NewAuthKey {
-        email: email("ada"),
-        grant: Grant::Owner,
-        hash,
-        expires_at: at(100),
-        issued_by: None,
-    };
+    let new =
+        NewAuthKey { email: email("ada"), grant: Grant::Owner, hash, expires_at: at(100), issued_by: None };
     scene.store.issue_auth_key(new, at(0)).await.unwrap();
-    let redeemed = scene
-        .store
-        .redeem(&email("ada"), &hash, device_key(1), at(1))
-        .await
-        .unwrap();
+    let redeemed = scene.store.redeem(&email("ada"), &hash, device_key(1), at(1)).await.unwrap();
     assert!(matches!(redeemed, Redeem::Redeemed(_)));
     let scan = |needle: &[u8]| {
         ["db", "db-wal"].iter().any(|file| {
@@ -127,14 +108,8 @@ async fn no_secret_is_in_the_file() {
 #[tokio::test]
 async fn a_value_that_cannot_be_read_is_named() {
     let cases = [
-        (
-            "UPDATE users SET email = 'nobody' WHERE email = 'ada@example.com'",
-            "users.email",
-        ),
-        (
-            "UPDATE device_keys SET fingerprint = 'MD5' WHERE name = 'laptop-1'",
-            "device_keys.fingerprint",
-        ),
+        ("UPDATE users SET email = 'nobody' WHERE email = 'ada@example.com'", "users.email"),
+        ("UPDATE device_keys SET fingerprint = 'MD5' WHERE name = 'laptop-1'", "device_keys.fingerprint"),
         ("UPDATE spaces SET name = 'Root'", "spaces.name"),
         ("UPDATE spaces SET memory_mib = -1", "spaces.memory_mib"),
     ];
@@ -148,9 +123,7 @@ async fn a_value_that_cannot_be_read_is_named() {
             "device_keys" => scene.store.keys(owner).await.map(drop),
             _ => scene.store.all_spaces().await.map(drop),
         };
-        let StoreError::Corrupt { column, source } = broken.unwrap_err() else {
-            panic!("{expected}")
-        };
+        let StoreError::Corrupt { column, source } = broken.unwrap_err() else { panic!("{expected}") };
         assert_eq!(column, expected, "{source}");
     }
 }
@@ -159,14 +132,8 @@ async fn a_value_that_cannot_be_read_is_named() {
 async fn a_closed_store_is_unavailable() {
     let scene = Scene::new().await;
     scene.store.close().await;
-    assert!(matches!(
-        scene.store.users().await,
-        Err(StoreError::Unavailable(_))
-    ));
-    assert!(matches!(
-        scene.store.installation().await,
-        Err(StoreError::Unavailable(_))
-    ));
+    assert!(matches!(scene.store.users().await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(scene.store.installation().await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,17 +142,10 @@ async fn many_who_write_at_once_wait_their_turn() {
     let second = Store::open(&scene.path()).await.unwrap();
     let mut writers = tokio::task::JoinSet::new();
     for number in 0..60 {
-        let store = if number % 2 == 0 {
-            scene.store.clone()
-        } else {
-            second.clone()
-        };
+        let store = if number % 2 == 0 { scene.store.clone() } else { second.clone() };
         let name = format!("space-{number}").parse().unwrap();
         writers.spawn(async move {
-            store
-                .create_space(&email("ada"), &name, crate::scene::spec(), at(1))
-                .await
-                .unwrap();
+            store.create_space(&email("ada"), &name, crate::scene::spec(), at(1)).await.unwrap();
             store.all_spaces().await.unwrap();
         });
     }
