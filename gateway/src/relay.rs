@@ -4,7 +4,9 @@ mod door;
 mod hub;
 mod pump;
 mod socket;
+mod window;
 
 pub(crate) use hub::Hub;
 pub(crate) use pump::{Ended, SshChannel, run, window_size};
 pub(crate) use socket::{GuestReader, GuestWriter};
+pub(crate) use window::Window;

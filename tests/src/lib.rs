@@ -1,1 +1,12 @@
-//! Harness.
+//! The harness: a gateway of one's own (free port, fresh state, own installation id) on the real engine,
+//! people with keys, and the stock `ssh`. Everything that a [`Platform`] made is gone when it is dropped.
+//!
+//! Helpers panic with what they saw: in a test that is the report.
+
+mod child;
+mod person;
+mod platform;
+
+pub use child::{Output, run, timeout_command};
+pub use person::Person;
+pub use platform::{Platform, bin, repository};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use spaces_protocol::auth_key::AuthKey;
-use spaces_protocol::command::{AdminCommand, CreateSpaceArguments, IssueKeyArguments};
+use spaces_protocol::command::{AdminCommand, CreateSpaceArguments, IssueKeyArguments, Lifetime};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{AuthKeyId, Email, Role, SpaceId, SpaceName, SpaceReference};
 use spaces_protocol::reply::{
@@ -144,7 +144,7 @@ async fn issue_key(
         }
     };
     let lifetime =
-        arguments.expires.map_or(platform.config.access.auth_key_lifetime, |expires| expires.duration());
+        arguments.expires.map_or(platform.config.access.auth_key_lifetime, Lifetime::duration);
     let (auth_key, expires_at): (AuthKey, Timestamp) = (platform.new_auth_key(), expiry(lifetime));
     let new = NewAuthKey {
         email: arguments.email.clone(),

@@ -88,13 +88,12 @@ impl Lines {
             .map_err(|_invalid| Failure::new(Code::Usage, "standard input is not valid UTF-8"))
     }
 
-    /// The next piece of input; gives its window back to the client at once, for a line is never long.
+    /// The next piece of input.
     pub(crate) async fn more(&mut self, parts: &mut ChannelParts) -> Option<Bytes> {
         while !self.ended {
             match parts.ssh.read.wait().await {
                 Some(ChannelMsg::Data { data }) => {
-                    let taken = u32::try_from(data.len()).unwrap_or(u32::MAX);
-                    parts.ssh.handle.grant_window(parts.ssh.write.id(), taken);
+                    parts.ssh.window.free(data.len());
                     return Some(data);
                 }
                 Some(ChannelMsg::Eof | ChannelMsg::Close) | None => self.ended = true,

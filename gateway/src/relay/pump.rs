@@ -13,20 +13,23 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use russh::server::{Handle, Msg};
-use russh::{ChannelId, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, Signal, Start, ToGuest, WindowSize};
 use tokio_util::sync::CancellationToken;
 
 use super::socket::{GuestReader, GuestWriter};
+use super::window::Window;
 
-/// Window is granted in pieces of this many bytes: an eighth of it, as OpenSSH does.
-const GRANT: usize = 256 * 1024;
+/// Most pieces of input that are kept apart. A client that sends single bytes must not make each of them cost
+/// what a piece costs.
+const PIECES: usize = 1024;
 
 /// The SSH side of a channel.
 pub(crate) struct SshChannel {
     pub(crate) read: ChannelReadHalf,
     pub(crate) write: ChannelWriteHalf<Msg>,
     pub(crate) handle: Handle,
+    pub(crate) window: Window,
     /// Cancelled when the client says that it reads no more (`eow@openssh.com`).
     pub(crate) output_closed: CancellationToken,
 }
@@ -59,8 +62,8 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter),
         }
         Err(error) => return Ended::GuestLost(error),
     }
-    let SshChannel { read, write, handle, output_closed } = ssh;
-    let ingress = Ingress::new(write.id(), handle, output_closed);
+    let SshChannel { read, write, handle, window, output_closed } = ssh;
+    let ingress = Ingress::new(window, output_closed);
     let exit = tokio::select! {
         exit = egress(&mut reader, write, output_closed) => exit,
         () = ingress.run(read, &mut writer) => return Ended::ClientGone,
@@ -98,8 +101,9 @@ async fn egress(
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is out of turn"));
             }
         };
-        if let Some(Err(error)) = sent {
-            return Err(io::Error::new(io::ErrorKind::BrokenPipe, error));
+        if let Some(Err(_gone)) = sent {
+            // Ingress sees the client's end too, and ends the run with it.
+            return std::future::pending().await;
         }
     }
     Ok(exit)
@@ -107,16 +111,13 @@ async fn egress(
 
 /// What came from the client and has not been taken by the guest yet.
 struct Ingress<'a> {
-    channel: ChannelId,
-    handle: &'a Handle,
+    window: &'a mut Window,
     output_closed: &'a CancellationToken,
     messages: VecDeque<ToGuest>,
     data: VecDeque<Bytes>,
     end: End,
     /// Bytes of the frame that is being written.
     in_flight: usize,
-    /// Bytes taken, for which no window was granted yet.
-    taken: usize,
 }
 
 /// Whether the guest's socket takes frames.
@@ -135,16 +136,14 @@ enum End {
 }
 
 impl<'a> Ingress<'a> {
-    fn new(channel: ChannelId, handle: &'a Handle, output_closed: &'a CancellationToken) -> Self {
+    fn new(window: &'a mut Window, output_closed: &'a CancellationToken) -> Self {
         Self {
-            channel,
-            handle,
+            window,
             output_closed,
             messages: VecDeque::new(),
             data: VecDeque::new(),
             end: End::Open,
             in_flight: 0,
-            taken: 0,
         }
     }
 
@@ -160,7 +159,7 @@ impl<'a> Ingress<'a> {
                 guest = match guest {
                     Guest::Idle if writer.queue(&frame).await.is_ok() => Guest::Busy,
                     Guest::Idle | Guest::Busy | Guest::Deaf => {
-                        self.grant();
+                        self.taken();
                         Guest::Deaf
                     }
                 };
@@ -172,7 +171,7 @@ impl<'a> Ingress<'a> {
                 },
                 result = writer.flush(), if guest == Guest::Busy => {
                     guest = if result.is_ok() { Guest::Idle } else { Guest::Deaf };
-                    self.grant();
+                    self.taken();
                 }
                 () = self.output_closed.cancelled(), if output_open => {
                     output_open = false;
@@ -188,7 +187,7 @@ impl<'a> Ingress<'a> {
             reason = "russh's enum is open; the rest is not for a running program"
         )]
         match message {
-            ChannelMsg::Data { data } if !data.is_empty() => self.data.push_back(data),
+            ChannelMsg::Data { data } if !data.is_empty() => self.keep(data),
             ChannelMsg::Eof if self.end == End::Open => self.end = End::Due,
             ChannelMsg::Close => return Client::Closed,
             ChannelMsg::WindowChange { col_width, row_height, pix_width, pix_height } => {
@@ -207,6 +206,14 @@ impl<'a> Ingress<'a> {
             _ => {}
         }
         Client::Here
+    }
+
+    fn keep(&mut self, data: Bytes) {
+        self.data.push_back(data);
+        if self.data.len() > PIECES {
+            let all: BytesMut = self.data.drain(..).flatten().collect();
+            self.data.push_back(all.freeze());
+        }
     }
 
     fn next_frame(&mut self) -> Option<Frame<ToGuest>> {
@@ -244,13 +251,8 @@ impl<'a> Ingress<'a> {
         Some(joined.freeze())
     }
 
-    fn grant(&mut self) {
-        self.taken += std::mem::take(&mut self.in_flight);
-        if self.taken >= GRANT {
-            // A window is 32 bits wide, and what was taken never exceeds it.
-            self.handle.grant_window(self.channel, u32::try_from(self.taken).unwrap_or(u32::MAX));
-            self.taken = 0;
-        }
+    fn taken(&mut self) {
+        self.window.free(std::mem::take(&mut self.in_flight));
     }
 }
 

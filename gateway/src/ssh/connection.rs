@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::{Answered, Authentication, Verdict, WELCOME};
 use super::channel::{ChannelParts, Purpose, Waiting, serve};
 use crate::platform::Platform;
-use crate::relay::SshChannel;
+use crate::relay::{SshChannel, Window};
 
 /// The state of one SSH connection.
 pub(crate) struct Connection {
@@ -67,7 +67,13 @@ impl Connection {
         self.serving.insert(id, output_closed.clone());
         let (read, write) = waiting.channel.split();
         let parts = ChannelParts {
-            ssh: SshChannel { read, write, handle: session.handle(), output_closed },
+            ssh: SshChannel {
+                read,
+                write,
+                handle: session.handle(),
+                window: Window::new(id, session.handle()),
+                output_closed,
+            },
             environment: waiting.environment,
             terminal: waiting.terminal,
             peer: self.peer,

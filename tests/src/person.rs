@@ -1,0 +1,130 @@
+//! Somebody with an SSH key pair and a home of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::child::{Output, run, timeout_command};
+use crate::platform::{Platform, bin};
+
+/// Longest that any one command of a test may take.
+const DEADLINE: u32 = 90;
+
+/// A person: an e-mail, a folder, and an SSH key in it.
+pub struct Person {
+    /// Who.
+    pub email: String,
+    /// Home: `id` and `id.pub` are the key pair.
+    pub home: PathBuf,
+    port: u16,
+    known_hosts: PathBuf,
+}
+
+impl Person {
+    pub(crate) fn new(platform: &Platform, email: &str) -> Self {
+        let home = platform.folder().join("people").join(format!("{email}-{}", platform.next_number()));
+        std::fs::create_dir_all(&home).expect("a home");
+        let key = home.join("id");
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "laptop", "-f"])
+            .arg(&key)
+            .status();
+        assert!(made.expect("ssh-keygen runs").success());
+        Self { email: email.to_owned(), home, port: platform.port(), known_hosts: platform.known_hosts() }
+    }
+
+    /// The private key.
+    pub fn key(&self) -> PathBuf {
+        self.home.join("id")
+    }
+
+    /// The stock `ssh`, with this person's key and the gateway's host key pinned, before any login name.
+    pub fn ssh_command(&self) -> Command {
+        let mut command = timeout_command("ssh", DEADLINE);
+        command.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(self.key());
+        for option in [
+            "IdentitiesOnly=yes",
+            "StrictHostKeyChecking=yes",
+            "GlobalKnownHostsFile=/dev/null",
+            "LogLevel=ERROR",
+        ] {
+            command.args(["-o", option]);
+        }
+        command.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts.display()));
+        command.env_remove("SSH_AUTH_SOCK");
+        command
+    }
+
+    /// `ssh LOGIN@gateway WORDS`, never asking for anything.
+    #[track_caller]
+    pub fn ssh(&self, login: &str, words: &[&str]) -> Output {
+        self.ssh_with(&[], login, words, b"")
+    }
+
+    /// The same with options of ssh's own and standard input.
+    #[track_caller]
+    pub fn ssh_with(&self, options: &[&str], login: &str, words: &[&str], input: &[u8]) -> Output {
+        let mut command = self.ssh_command();
+        command.args(["-o", "BatchMode=yes"]).args(options).arg(format!("{login}@127.0.0.1")).args(words);
+        run(&mut command, input)
+    }
+
+    /// `ssh spaces@gateway WORDS` by somebody whose key is not registered, answering the prompts.
+    #[track_caller]
+    pub fn ssh_answering(&self, auth_key: &str, words: &[&str]) -> Output {
+        let answers = self.home.join("askpass");
+        let key_file = self.home.join("auth.key");
+        write_private(&key_file, auth_key);
+        let script = format!(
+            "#!/bin/sh\ncase \"$1\" in *e-mail*) echo '{}';; *) cat '{}';; esac\n",
+            self.email,
+            key_file.display()
+        );
+        std::fs::write(&answers, script).expect("a script");
+        let made = Command::new("chmod").arg("+x").arg(&answers).status().expect("chmod runs");
+        assert!(made.success());
+        let mut command = self.ssh_command();
+        command.env("SSH_ASKPASS", &answers).env("SSH_ASKPASS_REQUIRE", "force");
+        command.arg("spaces@127.0.0.1").args(words);
+        run(&mut command, b"")
+    }
+
+    /// The `spaces` program in a home of this person's.
+    pub fn spaces_command(&self) -> Command {
+        let mut command = timeout_command(bin("spaces"), DEADLINE);
+        command
+            .env("SPACES_BASE_URL", format!("ssh://127.0.0.1:{}", self.port))
+            .env("SPACES_SESSION_FILE", self.session_file())
+            .env_remove("SPACES_CONFIG_DIR");
+        command
+    }
+
+    /// `spaces WORDS`.
+    #[track_caller]
+    pub fn spaces(&self, words: &[&str]) -> Output {
+        self.spaces_with(words, b"")
+    }
+
+    /// `spaces WORDS` with standard input.
+    #[track_caller]
+    pub fn spaces_with(&self, words: &[&str], input: &[u8]) -> Output {
+        run(self.spaces_command().args(words), input)
+    }
+
+    /// Where `spaces` keeps this person's session.
+    pub fn session_file(&self) -> PathBuf {
+        self.home.join("session.json")
+    }
+
+    /// A file with this text that its owner alone can read.
+    pub fn private_file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.home.join(name);
+        write_private(&path, text);
+        path
+    }
+}
+
+fn write_private(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(path, text).expect("a file");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("its mode");
+}
