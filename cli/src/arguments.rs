@@ -69,6 +69,9 @@ pub(crate) struct LoginArguments {
 pub(crate) struct ConnectArguments {
     /// The space: its exact name, or its sp_... id. Needed only where you have several
     pub(crate) space: Option<SpaceReference>,
+    /// Remember this space: `connect` alone enters it from now on
+    #[arg(long, requires = "space")]
+    pub(crate) default: bool,
     /// A command to run instead of a login shell: one word is a line for the shell, several are a program
     /// with its arguments
     #[arg(last = true)]

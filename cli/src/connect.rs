@@ -10,7 +10,7 @@ use std::process::Command;
 
 use spaces_protocol::command::ConnectArguments as Target;
 use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::name::SpaceId;
+use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_protocol::wire::RequestCommand;
 
 use crate::address::Address;
@@ -24,12 +24,17 @@ pub(crate) const HOST_KEY_ALIAS: &str = "spaces-gateway";
 
 /// Enters a Space. Returns only if that could not be started.
 pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) -> Result<(), Failure> {
-    let session = settings.session()?;
+    let mut session = settings.session()?;
     let space = arguments.space.or_else(|| session.default_space.clone());
     let gateway = connected(settings, &session).await?;
     let done = gateway.request(RequestCommand::Connect(Target { space, command: Vec::new() })).await?;
     let id = done.data.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<SpaceId>().ok());
     let id = id.ok_or_else(|| Failure::new(Code::Internal, "the gateway did not say which space"))?;
+    if arguments.default {
+        // By id: a name can come to mean another Space.
+        session.default_space = Some(SpaceReference::Id(id));
+        session.save(settings.session_file())?;
+    }
     let known_hosts = session.known_hosts(settings.session_file())?;
     let address = settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone());
     let mut ssh = command(settings.ssh(), &session, &address, &known_hosts, id);
