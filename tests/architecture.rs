@@ -20,7 +20,10 @@ fn graph() -> BTreeMap<String, BTreeSet<String>> {
         let kept = all.filter(|dependency| dependency["kind"] != "dev");
         kept.map(|dependency| dependency["name"].as_str().expect("a name").to_owned()).collect()
     };
-    packages.iter().map(|package| (package["name"].as_str().expect("a name").to_owned(), depends(package))).collect()
+    packages
+        .iter()
+        .map(|package| (package["name"].as_str().expect("a name").to_owned(), depends(package)))
+        .collect()
 }
 
 #[test]
@@ -40,8 +43,12 @@ fn crates_know_only_whom_the_architecture_says() {
 fn each_outside_world_has_one_crate() {
     let graph = graph();
     let users = |world: &str| -> Vec<&str> {
-        let product = graph.iter().filter(|(name, _)| !["spaces-tests", "spaces-bench"].contains(&name.as_str()));
-        product.filter(|(_, dependencies)| dependencies.contains(world)).map(|(name, _)| name.as_str()).collect()
+        let product =
+            graph.iter().filter(|(name, _)| !["spaces-tests", "spaces-bench"].contains(&name.as_str()));
+        product
+            .filter(|(_, dependencies)| dependencies.contains(world))
+            .map(|(name, _)| name.as_str())
+            .collect()
     };
     assert_eq!(users("sqlx"), ["spaces-store"]);
     assert_eq!(users("bollard"), ["spaces-provisioner"]);

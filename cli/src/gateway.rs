@@ -9,6 +9,7 @@ use russh::{Channel, ChannelMsg};
 use spaces_protocol::auth_key::AuthKey;
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
+use spaces_protocol::prompt::Instruction;
 use spaces_protocol::wire::{self, Answer, Request, RequestCommand};
 use tokio::time::timeout;
 
@@ -115,7 +116,7 @@ impl Gateway {
             KeyboardInteractiveAuthResponse::Success => Ok(()),
             // It asks again, and says why above the prompts.
             KeyboardInteractiveAuthResponse::InfoRequest { instructions, .. } => Err(refused(&instructions)),
-            KeyboardInteractiveAuthResponse::Failure { .. } => Err(refused("the auth key was refused")),
+            KeyboardInteractiveAuthResponse::Failure { .. } => Err(refused("")),
         }
     }
 
@@ -219,11 +220,8 @@ fn strange_host_key(trust: &Trust, address: &Address) -> Failure {
     }
 }
 
-/// The gateway's own words, in our form.
+/// Why the prompts came back.
 fn refused(instructions: &str) -> Failure {
-    let text = instructions.trim().trim_end_matches('.');
-    let mut characters = text.chars();
-    let message =
-        characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect());
-    Failure::new(Code::Refused, message).hint("a platform admin can issue another auth key")
+    let refused = || Failure::new(Code::Refused, "the auth key was refused");
+    Instruction::of_text(instructions).map_or_else(refused, Instruction::failure)
 }

@@ -3,6 +3,7 @@
 //! The private key is on disk before the auth key is used up, and the session file names it after: a crash in
 //! between costs no more than a new auth key.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
@@ -118,6 +119,12 @@ pub(crate) fn read_key(path: &Path) -> Result<PrivateKey, Failure> {
     let unreadable = |error: &dyn std::error::Error| {
         Failure::new(Code::Refused, format!("cannot read the key {show}: {error}"))
     };
+    let mode = std::fs::metadata(path).map_err(|error| unreadable(&error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        // As ssh has it, which `connect` hands the key to.
+        return Err(Failure::new(Code::Refused, format!("others can read the key {show}"))
+            .hint(format!("`chmod 600 {show}`, or if anybody may have read it, make another")));
+    }
     let key = PrivateKey::read_openssh_file(path).map_err(|error| unreadable(&error))?;
     if !key.is_encrypted() {
         return Ok(key);

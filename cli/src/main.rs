@@ -9,6 +9,8 @@ mod gateway;
 mod host_key;
 mod login;
 mod logout;
+#[cfg(test)]
+mod reference;
 mod run;
 mod session;
 mod settings;

@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use spaces_protocol::command::{AdminCommand, AuthCommand, Command, KeyCommand, SpaceCommand};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
-use spaces_store::{AuditEntry, Granted, Outcome, Space};
-use tracing::error;
+use spaces_store::{AuditEntry, Outcome};
+use tracing::{debug, error};
 
-use crate::identity::{Person, Principal};
+use crate::identity::{Person, Principal, ProvenKey};
 use crate::platform::Platform;
+use crate::ssh::parse_public_key;
 use crate::tasks;
 
 /// What is recorded of a command: a word, and what it was done to. `None` for one that changes nothing.
@@ -29,7 +30,10 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Space(SpaceCommand::Up(arguments)) => ("space.up", arguments.space.to_string()),
         Command::Space(SpaceCommand::Down(arguments)) => ("space.down", arguments.space.to_string()),
         Command::Space(SpaceCommand::Delete(arguments)) => ("space.delete", arguments.space.to_string()),
-        Command::Key(KeyCommand::Add(_)) => return Some(("key.add", None)),
+        Command::Key(KeyCommand::Add(arguments)) => {
+            let key = parse_public_key(&arguments.public_key).ok();
+            return Some(("key.add", key.map(|(key, _comment)| key.fingerprint.to_string())));
+        }
         Command::Key(KeyCommand::Remove(arguments)) => ("key.remove", arguments.fingerprint.to_string()),
         Command::Admin(AdminCommand::Approve(arguments)) => ("access.approve", arguments.email.to_string()),
         Command::Admin(AdminCommand::Deny(arguments)) => ("access.deny", arguments.email.to_string()),
@@ -59,7 +63,11 @@ pub(crate) async fn command(
         Principal::Stranger => (None, None),
     };
     let (action, target) = act;
-    record(platform, AuditEntry { actor, key, ..entry(from, action, target, failure) }).await;
+    let entry = AuditEntry { actor, key, ..entry(from, action, target, failure) };
+    match principal {
+        Principal::Person(_) | Principal::Newcomer(_) => record(platform, entry).await,
+        Principal::Stranger => record_of_stranger(platform, from, entry).await,
+    }
 }
 
 /// Records that a person entered a Space, or why not. Nobody waits for it: entering must not cost a write to
@@ -67,20 +75,37 @@ pub(crate) async fn command(
 pub(crate) fn entered(
     platform: &Arc<Platform>,
     person: &Person,
-    space: &Granted<Space>,
+    space: String,
     from: IpAddr,
     failure: Option<&Failure>,
 ) {
-    let entry = entry(from, "space.enter", Some(space.id.to_string()), failure);
+    let entry = entry(from, "space.enter", Some(space), failure);
     let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
     let (platform, entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
     drop(tasks::spawn("audit", async move { record(&platform, entry).await }));
 }
 
-/// Records a try to log in that was refused.
-pub(crate) async fn login_refused(platform: &Platform, from: IpAddr, email: &Email, reason: &'static str) {
+/// Records a try to log in that was refused, with the key that was proved on that connection.
+pub(crate) async fn login_refused(
+    platform: &Platform,
+    from: IpAddr,
+    email: &Email,
+    key: Option<&ProvenKey>,
+    reason: &'static str,
+) {
     let failure = Failure::new(Code::Refused, reason);
-    record(platform, entry(from, "session.login", Some(email.to_string()), Some(&failure))).await;
+    let entry = entry(from, "session.login", Some(email.to_string()), Some(&failure));
+    let key = key.map(|key| key.fingerprint.clone());
+    record_of_stranger(platform, from, AuditEntry { key, ..entry }).await;
+}
+
+/// What strangers do is recorded as far as it stays readable: nobody may fill the disk who has no name here.
+async fn record_of_stranger(platform: &Platform, from: IpAddr, entry: AuditEntry) {
+    if platform.limits.allow_record(from) {
+        record(platform, entry).await;
+    } else {
+        debug!(%from, action = %entry.action, "not recorded: too much from this address");
+    }
 }
 
 fn entry(

@@ -89,9 +89,9 @@ pub(crate) struct LimitsConfig {
 /// What is wrong with a configuration, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
-    /// A key is unknown, missing, or of another type.
+    /// A file that cannot be read or is not TOML, a key that is unknown, missing, or of another type.
     #[error("{0}")]
-    Malformed(#[from] Box<figment::Error>),
+    Malformed(String),
     /// A value that cannot work.
     #[error("{key}: {problem}")]
     Value {
@@ -109,8 +109,10 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
+        // Names the file itself.
+        let environment = Env::prefixed("SPACES_GATEWAY_").ignore(&["config_file"]).split("__");
         let config: Self =
-            figment.merge(Env::prefixed("SPACES_GATEWAY_").split("__")).extract().map_err(Box::new)?;
+            figment.merge(environment).extract().map_err(|error| ConfigError::Malformed(explain(&error)))?;
         config.checked()
     }
 
@@ -141,9 +143,26 @@ impl Config {
     }
 }
 
+/// Which key, what is the matter, and where it was read.
+fn explain(error: &figment::Error) -> String {
+    let key = error.path.join(".");
+    let place = error.metadata.as_ref().map(|metadata| match &metadata.source {
+        Some(source) => format!(" (in {source})"),
+        None => format!(" (in {})", metadata.name),
+    });
+    let place = place.unwrap_or_default();
+    if let figment::error::Kind::UnknownField(..) = error.kind {
+        return format!("no key named `{key}`{place}");
+    }
+    let key = if key.is_empty() { key } else { format!("{key}: ") };
+    format!("{key}{}{place}", error.kind.to_string().trim_end())
+}
+
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(serde::de::Error::custom)
+    humantime::parse_duration(&text).map_err(|_malformed| {
+        serde::de::Error::custom(format!("`{text}` is not a time, such as 30s, 10m, 12h or 7d"))
+    })
 }
 
 fn pool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SubnetPool, D::Error> {

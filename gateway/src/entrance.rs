@@ -35,9 +35,12 @@ pub(crate) async fn enter(
     program: Program,
     parts: &mut ChannelParts,
 ) -> Result<(), Failure> {
-    let space = find(platform, person, reference).await?;
+    let from = parts.peer.ip();
+    let space = find(platform, person, reference).await.inspect_err(|failure| {
+        audit::entered(platform, person, reference.to_string(), from, Some(failure));
+    })?;
     let outcome = wake_and_dial(platform, &space, reference, parts).await;
-    audit::entered(platform, person, &space, parts.peer.ip(), outcome.as_ref().err());
+    audit::entered(platform, person, space.id.to_string(), from, outcome.as_ref().err());
     let guest = outcome?;
     info!(space = %space.id, user = %person.user().email, "entered");
     let start = start(platform, program, parts);
@@ -92,11 +95,23 @@ async fn wake_and_dial(
     let reporter = Reporter::to_channel(parts);
     let awake = reporter.listen(|progress| platform.lifecycle.ensure_running(space, progress)).await;
     awake.map_err(|error| error.explain(&reference.to_string()))?;
-    platform.hub.channel(space.id).await.map_err(|error| {
-        warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
-        Failure::new(Code::Unavailable, format!("space `{reference}` does not answer"))
-            .hint(format!("`space down --space {reference}`, then `space up`, starts it anew"))
-    })
+    match platform.hub.channel(space.id).await {
+        Ok(guest) => Ok(guest),
+        Err(error) => {
+            warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
+            Err(no_guest(platform, reference).await)
+        }
+    }
+}
+
+/// Why a Space that should run has no guest: an engine that stopped took it along.
+async fn no_guest(platform: &Platform, reference: &SpaceReference) -> Failure {
+    let name = reference.to_string();
+    match platform.lifecycle.engine_answers().await {
+        Ok(()) => Failure::new(Code::Unavailable, format!("space `{name}` does not answer"))
+            .hint(format!("`space down --space {name}`, then `space up`, starts it anew")),
+        Err(error) => error.explain(&name),
+    }
 }
 
 fn start(platform: &Platform, program: Program, parts: &mut ChannelParts) -> Start {

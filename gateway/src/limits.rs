@@ -1,6 +1,7 @@
 //! How often a stranger may try: each try is counted, by address and by e-mail.
 
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use spaces_protocol::name::Email;
@@ -12,7 +13,11 @@ pub(crate) struct Limits {
     logins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     logins_by_email: DefaultKeyedRateLimiter<Email>,
     requests_by_address: DefaultKeyedRateLimiter<IpAddr>,
+    records_by_address: DefaultKeyedRateLimiter<IpAddr>,
 }
+
+/// Lines of the audit trail that an address gets a minute for people who are not known.
+const RECORDS: NonZeroU32 = NonZeroU32::new(60).unwrap();
 
 impl Limits {
     pub(crate) fn new(config: &LimitsConfig) -> Self {
@@ -20,6 +25,7 @@ impl Limits {
             logins_by_address: RateLimiter::keyed(Quota::per_minute(config.login_attempts_per_address)),
             logins_by_email: RateLimiter::keyed(Quota::per_minute(config.login_attempts_per_email)),
             requests_by_address: RateLimiter::keyed(Quota::per_hour(config.requests_per_address)),
+            records_by_address: RateLimiter::keyed(Quota::per_minute(RECORDS)),
         }
     }
 
@@ -34,11 +40,17 @@ impl Limits {
         self.requests_by_address.check_key(&network(address)).is_ok()
     }
 
+    /// Whether one more line of the audit trail about a stranger is within the limits.
+    pub(crate) fn allow_record(&self, address: IpAddr) -> bool {
+        self.records_by_address.check_key(&network(address)).is_ok()
+    }
+
     /// Drops the entries of those who have not tried for long; otherwise the tables grow for ever.
     pub(crate) fn forget_the_idle(&self) {
         self.logins_by_address.retain_recent();
         self.logins_by_email.retain_recent();
         self.requests_by_address.retain_recent();
+        self.records_by_address.retain_recent();
     }
 }
 

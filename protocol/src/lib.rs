@@ -15,6 +15,8 @@ pub mod failure;
 #[cfg(feature = "console")]
 pub mod name;
 #[cfg(feature = "console")]
+pub mod prompt;
+#[cfg(feature = "console")]
 pub mod reply;
 #[cfg(feature = "console")]
 pub mod table;

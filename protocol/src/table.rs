@@ -21,7 +21,7 @@ pub fn render_with_text<const N: usize>(
         let mut column = 0;
         row.map(|text| {
             column += 1;
-            if column == N { printable(&text) } else { cell(&text) }
+            if column == N && !text.is_empty() { printable(&text) } else { cell(&text) }
         })
     });
     align(header.map(str::to_owned), rows)

@@ -1,6 +1,7 @@
 //! Programs that are run to their end, within a deadline.
 
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
 
 /// What became of a program.
@@ -50,7 +51,6 @@ pub fn run(command: &mut Command, input: &[u8]) -> Output {
     let writer = std::thread::spawn(move || drop(stdin.write_all(&input)));
     let output = child.wait_with_output().expect("the program can be waited for");
     writer.join().expect("the writer does not panic");
-    use std::os::unix::process::ExitStatusExt as _;
     let status = output.status.code().unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default());
     Output {
         status,

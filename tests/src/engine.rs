@@ -51,7 +51,12 @@ impl Engine {
         }
         command.arg("--host").arg(format!("unix://{}", self.socket().display()));
         // On a machine whose containerd is shared: names of its own there, too.
-        command.args(["--containerd-namespace", "spaces-test", "--containerd-plugins-namespace", "spaces-test-plugins"]);
+        command.args([
+            "--containerd-namespace",
+            "spaces-test",
+            "--containerd-plugins-namespace",
+            "spaces-test-plugins",
+        ]);
         let process = command.stdout(Stdio::null()).stderr(log).spawn().expect("unshare runs");
         self.process = Some(process);
         eventually(

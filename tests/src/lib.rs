@@ -3,10 +3,23 @@
 //!
 //! Helpers panic with what they saw: in a test that is the report.
 
+mod background;
 mod child;
+mod engine;
+mod multiplex;
+mod pattern;
 mod person;
 mod platform;
+pub mod spec;
+mod terminal;
+mod wait;
 
+pub use background::Background;
 pub use child::{Output, run, timeout_command};
+pub use engine::Engine;
+pub use multiplex::Multiplex;
+pub use pattern::Pattern;
 pub use person::Person;
 pub use platform::{Platform, bin, repository};
+pub use terminal::Terminal;
+pub use wait::eventually;

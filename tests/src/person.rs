@@ -39,7 +39,15 @@ impl Person {
 
     /// The stock `ssh`, with this person's key and the gateway's host key pinned, before any login name.
     pub fn ssh_command(&self) -> Command {
-        let mut command = timeout_command("ssh", DEADLINE);
+        self.ssh_arguments(timeout_command("ssh", DEADLINE))
+    }
+
+    /// The same without a deadline: `timeout` would take a terminal away, and keep a SIGKILL to itself.
+    pub fn ssh_without_deadline(&self) -> Command {
+        self.ssh_arguments(Command::new("ssh"))
+    }
+
+    fn ssh_arguments(&self, mut command: Command) -> Command {
         command.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(self.key());
         for option in [
             "IdentitiesOnly=yes",
@@ -71,21 +79,38 @@ impl Person {
     /// `ssh spaces@gateway WORDS` by somebody whose key is not registered, answering the prompts.
     #[track_caller]
     pub fn ssh_answering(&self, auth_key: &str, words: &[&str]) -> Output {
+        let mut command = self.ssh_command();
+        self.answer_prompts(&mut command, &self.email, auth_key);
+        run(command.arg("spaces@127.0.0.1").args(words), b"")
+    }
+
+    /// What a person reads who answers the prompts with this, until `ssh` gives up.
+    #[track_caller]
+    pub fn prompts_tell(&self, options: &[&str], email: &str, auth_key: &str) -> String {
+        let mut command = self.ssh_command();
+        // Wins over the level that was set before; what it has to say of itself is left out below.
+        command.arg("-v").args(options);
+        self.answer_prompts(&mut command, email, auth_key);
+        let output = run(command.arg("spaces@127.0.0.1").arg("login"), b"");
+        assert_eq!((output.status, output.stdout.as_str()), (255, ""), "{}", output.stderr);
+        let told = output.stderr.lines().map(str::trim_end).filter(|line| {
+            let of_itself = ["debug1:", "OpenSSH_", "Transferred:", "Bytes per second:", "Authenticated "];
+            !of_itself.iter().any(|start| line.starts_with(start)) && !line.is_empty()
+        });
+        told.map(|line| format!("{line}\n")).collect()
+    }
+
+    fn answer_prompts(&self, command: &mut Command, email: &str, auth_key: &str) {
         let answers = self.home.join("askpass");
-        let key_file = self.home.join("auth.key");
-        write_private(&key_file, auth_key);
+        let key_file = self.private_file("auth.key", auth_key);
         let script = format!(
-            "#!/bin/sh\ncase \"$1\" in *e-mail*) echo '{}';; *) cat '{}';; esac\n",
-            self.email,
+            "#!/bin/sh\ncase \"$1\" in *e-mail*) echo '{email}';; *) cat '{}';; esac\n",
             key_file.display()
         );
         std::fs::write(&answers, script).expect("a script");
         let made = Command::new("chmod").arg("+x").arg(&answers).status().expect("chmod runs");
         assert!(made.success());
-        let mut command = self.ssh_command();
         command.env("SSH_ASKPASS", &answers).env("SSH_ASKPASS_REQUIRE", "force");
-        command.arg("spaces@127.0.0.1").args(words);
-        run(&mut command, b"")
     }
 
     /// The `spaces` program in a home of this person's.

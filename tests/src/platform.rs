@@ -13,7 +13,7 @@ use crate::child::timeout_command;
 use crate::person::Person;
 
 /// Longest that a gateway takes to say something that a test waits for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The setting that says where the engine listens.
 const ENGINE_SOCKET: &str = "SPACES_GATEWAY_ENGINE__SOCKET";
@@ -68,7 +68,10 @@ impl Platform {
 
     /// Makes the state folder and its settings; starts nothing.
     pub fn prepare(settings: &[(&str, &str)]) -> Self {
-        Self::prepare_in(tempfile::Builder::new().prefix("spaces-test-").tempdir().expect("a folder"), settings)
+        Self::prepare_in(
+            tempfile::Builder::new().prefix("spaces-test-").tempdir().expect("a folder"),
+            settings,
+        )
     }
 
     /// The same in this folder, where `state` may be there already.
@@ -260,7 +263,7 @@ impl Platform {
     pub fn engine_holds(&self, what: &[&str]) -> Vec<String> {
         let name = if what.first() == Some(&"ps") { "{{.Names}}" } else { "{{.Name}}" };
         let label = format!("label=dev.spaces.installation={}", self.installation);
-        let mut command = Command::new("docker");
+        let mut command = self.docker();
         let output =
             command.args(what).args(["--format", name, "--filter", &label]).output().expect("docker runs");
         String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()

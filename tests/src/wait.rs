@@ -10,7 +10,10 @@ const STEP: Duration = Duration::from_millis(20);
 
 /// Looks until the value is as it should be, or fails with what it was last.
 #[track_caller]
-pub fn eventually<T: std::fmt::Debug>(mut look: impl FnMut() -> T, as_it_should_be: impl Fn(&T) -> bool) -> T {
+pub fn eventually<T: std::fmt::Debug>(
+    mut look: impl FnMut() -> T,
+    as_it_should_be: impl Fn(&T) -> bool,
+) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let seen = look();

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use spaces_protocol::command::{LoginArguments, RequestArguments};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{KeyName, Reason};
+use spaces_protocol::prompt::Instruction;
 use spaces_protocol::reply::{KeyChange, LoggedIn, Person, Recorded, Reply};
 use spaces_store::{LastKey, NewDeviceKey, Redeem, RemoveKey};
 use tracing::warn;
@@ -52,8 +53,7 @@ pub(crate) async fn login(caller: &Caller<'_>, arguments: LoginArguments) -> Res
         Redeem::Redeemed(user) => {
             Ok(Reply::LoggedIn(LoggedIn { email: user.email, fingerprint: key.fingerprint }))
         }
-        Redeem::Refused => Err(Failure::new(Code::Refused, "that auth key is not valid for that e-mail")
-            .hint("a platform admin can issue another")),
+        Redeem::Refused => Err(Instruction::NotValid.failure()),
         Redeem::KeyTaken => Err(Failure::new(Code::Refused, "that SSH key belongs to somebody else here")
             .hint("come with another; your auth key still works")),
         Redeem::TooManyKeys => Err(Failure::new(Code::Refused, "you have too many device keys")

@@ -143,8 +143,7 @@ async fn issue_key(
                 .hint("`--role member --space SPACE` lets somebody into one"));
         }
     };
-    let lifetime =
-        arguments.expires.map_or(platform.config.access.auth_key_lifetime, Lifetime::duration);
+    let lifetime = arguments.expires.map_or(platform.config.access.auth_key_lifetime, Lifetime::duration);
     let (auth_key, expires_at): (AuthKey, Timestamp) = (platform.new_auth_key(), expiry(lifetime));
     let new = NewAuthKey {
         email: arguments.email.clone(),

@@ -51,7 +51,8 @@ impl Lines {
 
     /// Shows the question and reads one line.
     pub(crate) async fn ask(&mut self, parts: &mut ChannelParts, question: &str) -> Prompt {
-        parts.stdout(question).await;
+        // Without a terminal standard output is for data alone.
+        parts.stderr(question).await;
         let echo = parts.terminal.is_some();
         loop {
             while let Some(byte) = self.pending.pop_front() {

@@ -21,9 +21,12 @@ pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts
     let caller = Caller { platform, principal, from: parts.peer.ip() };
     let mut lines = Lines::new();
     let mut buffer = BytesMut::new();
+    // Bytes that were looked at. A line that comes byte by byte must not be read anew for each of them.
+    let mut seen = 0;
     loop {
-        while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {
-            let line = buffer.split_to(end + 1);
+        while let Some(end) = buffer.iter().skip(seen).position(|byte| *byte == b'\n') {
+            let line = buffer.split_to(seen + end + 1);
+            seen = 0;
             if !line.trim_ascii().is_empty() {
                 answer(&caller, &line, parts).await;
             }
@@ -33,6 +36,7 @@ pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts
             parts.stdout(&Answer::of(0, Err(failure)).to_line()).await;
             return finish(parts, Code::Usage.exit_status()).await;
         }
+        seen = buffer.len();
         match lines.more(parts).await {
             Some(data) => buffer.extend_from_slice(&data),
             None => return finish(parts, 0).await,

@@ -157,10 +157,11 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
 /// Serves one control connection until it ends or a newer one takes its place.
 async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shared) {
     let (sender, mut tickets) = mpsc::channel(PENDING);
+    // Before our own entry: whatever replaces it is then sure to be seen.
+    let mut newest = shared.control.subscribe();
     shared.control.send_replace(Some(sender.clone()));
     info!(space = %shared.space, "guest connected");
     let ours = |control: &Control| control.as_ref().is_some_and(|current| current.same_channel(&sender));
-    let mut newest = shared.control.subscribe();
     loop {
         tokio::select! {
             replaced = newest.changed() => {

@@ -211,8 +211,8 @@ impl<'a> Ingress<'a> {
     fn keep(&mut self, data: Bytes) {
         self.data.push_back(data);
         if self.data.len() > PIECES {
-            let all: BytesMut = self.data.drain(..).flatten().collect();
-            self.data.push_back(all.freeze());
+            let joined = self.data.make_contiguous().concat();
+            self.data = VecDeque::from([joined.into()]);
         }
     }
 

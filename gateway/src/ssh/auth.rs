@@ -15,10 +15,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use russh::keys::{Algorithm, PublicKey};
-use spaces_protocol::auth_key::{AuthKey, AuthKeyError};
+use spaces_protocol::auth_key::AuthKey;
 use spaces_protocol::name::{Email, Fingerprint, LoginName};
+use spaces_protocol::prompt::Instruction;
 use spaces_store::StoreError;
-use tracing::{error, info};
+use tracing::{debug, error, info};
 
 use super::public_key::{describe, fingerprint};
 use crate::identity::{Newcomer, Person, Principal, ProvenKey};
@@ -54,14 +55,10 @@ pub(crate) enum Answered {
     /// In.
     Accepted,
     /// Ask again, with this above the prompts.
-    Again(&'static str),
+    Again(Instruction),
     /// No more.
     Refused,
 }
-
-/// Above the prompts of `ssh spaces@host` from a key that is not registered.
-pub(crate) const WELCOME: &str =
-    "This key is not registered here. Log in with the auth key that you received.";
 
 impl Authentication {
     pub(crate) fn new(platform: Arc<Platform>, from: IpAddr) -> Self {
@@ -95,6 +92,7 @@ impl Authentication {
         let Some(fingerprint) = fingerprint(key) else {
             return Verdict::Refused;
         };
+        debug!(from = %self.from, key = %fingerprint, "a key is offered");
         match login {
             LoginName::Join => self.none("join"),
             LoginName::Console if self.proven.is_none() => Verdict::Accepted,
@@ -149,19 +147,18 @@ impl Authentication {
         };
         let auth_key = match auth_key.parse::<AuthKey>() {
             Ok(auth_key) => auth_key,
-            Err(AuthKeyError::Mistyped) => return again("That auth key is mistyped."),
-            Err(AuthKeyError::Version) => return again("That auth key is of a newer version."),
+            Err(error) => return again(error.into()),
         };
         if auth_key.gateway() != self.platform.mark {
-            return again("That auth key is for another gateway.");
+            return again(Instruction::OtherGateway);
         }
         let Ok(email) = email.parse::<Email>() else {
-            return again("That is not an e-mail address.");
+            return again(Instruction::NotAnEmail);
         };
         if !self.platform.limits.allow_login(self.from, &email) {
             info!(from = %self.from, "too many attempts to log in");
-            audit::login_refused(&self.platform, self.from, &email, "too many attempts").await;
-            return again("Too many attempts. Try again in a minute.");
+            self.record_refusal(&email, "too many attempts").await;
+            return again(Instruction::TooManyAttempts);
         }
         let hash = auth_key.hash();
         let now = jiff::Timestamp::now();
@@ -179,12 +176,15 @@ impl Authentication {
             }
             Ok(false) => {
                 info!(from = %self.from, "an auth key was refused");
-                audit::login_refused(&self.platform, self.from, &email, "auth key not valid for this e-mail")
-                    .await;
-                again("That auth key is not valid for that e-mail.")
+                self.record_refusal(&email, "auth key not valid for this e-mail").await;
+                again(Instruction::NotValid)
             }
-            Err(()) => again("The platform's store does not answer. Try again later."),
+            Err(()) => again(Instruction::Unavailable),
         }
+    }
+
+    async fn record_refusal(&self, email: &Email, reason: &'static str) {
+        audit::login_refused(&self.platform, self.from, email, self.proven.as_ref(), reason).await;
     }
 }
 

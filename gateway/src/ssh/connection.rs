@@ -12,9 +12,10 @@ use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
+use spaces_protocol::prompt::Instruction;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Answered, Authentication, Verdict, WELCOME};
+use super::auth::{Answered, Authentication, Verdict};
 use super::channel::{ChannelParts, Purpose, Waiting, serve};
 use crate::platform::Platform;
 use crate::relay::{SshChannel, Window};
@@ -106,12 +107,12 @@ fn auth(login: &str, verdict: Verdict) -> Auth {
     }
 }
 
-fn prompts(instructions: &'static str) -> Auth {
+fn prompts(instruction: Instruction) -> Auth {
     const PROMPTS: &[(Cow<'static, str>, bool)] =
         &[(Cow::Borrowed("e-mail: "), true), (Cow::Borrowed("auth key: "), false)];
     Auth::Partial {
         name: Cow::Borrowed(""),
-        instructions: Cow::Borrowed(instructions),
+        instructions: Cow::Borrowed(instruction.text()),
         prompts: Cow::Borrowed(PROMPTS),
     }
 }
@@ -153,7 +154,7 @@ impl Handler for Connection {
             return Ok(auth(login, Verdict::Refused));
         }
         let Some(mut response) = response else {
-            return Ok(prompts(WELCOME));
+            return Ok(prompts(Instruction::Welcome));
         };
         let mut next = || String::from_utf8(response.next()?.to_vec()).ok();
         let (email, auth_key) = (next().unwrap_or_default(), next().unwrap_or_default());

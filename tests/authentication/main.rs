@@ -1,0 +1,10 @@
+//! Who gets in, as whom, and what everybody else is told.
+
+mod auth_keys;
+#[path = "../client.rs"]
+mod client;
+mod identity;
+mod limits;
+mod secrets;
+mod sessions;
+mod strangers;
