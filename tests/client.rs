@@ -33,7 +33,7 @@ pub(crate) async fn client(platform: &Platform) -> Handle<AnyHost> {
 
 /// A person's key.
 pub(crate) fn key_of(person: &Person) -> PrivateKey {
-    PrivateKey::read_openssh_file(&person.key()).expect("a key")
+    PrivateKey::read_openssh_file(person.key()).expect("a key")
 }
 
 /// Runs these bytes as a command; gives exit status, standard output and standard error.

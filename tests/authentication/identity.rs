@@ -1,5 +1,6 @@
 //! Identity is taken from a verified signature, and from nothing else.
 
+use russh::client::KeyboardInteractiveAuthResponse;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::{HashAlg, PrivateKeyWithHashAlg};
 use russh::{MethodKind, Signer};
@@ -72,7 +73,7 @@ async fn a_key_offered_but_not_signed_gives_no_identity() {
             attacker.authenticate_publickey_with(login, admins.clone(), None, &mut NoSignature).await;
         offered.expect_err("nothing was signed");
         // As nobody: no channel, and no prompt that takes the admin for granted.
-        attacker.channel_open_session().await.err().expect("a channel without authentication");
+        assert!(attacker.channel_open_session().await.is_err(), "a channel without authentication");
     }
     // On the same connection another key is verified: the person is that key's owner.
     let mut attacker = client(&platform).await;
@@ -109,6 +110,31 @@ async fn a_signature_of_another_key_gives_no_identity() {
     assert!(answer.expect("an answer").success());
     assert_eq!(exec(&admin, b"whoami").await.1, "root@example.com\n");
     leave(admin).await;
+}
+
+/// The attack: a newcomer offers somebody else's public key, which is not registered yet, does not sign, and logs
+/// in with an auth key of their own. If the gateway took the offer for proof, the key would be registered as
+/// theirs, and its owner would one day log in as the attacker.
+#[tokio::test]
+async fn login_registers_no_key_that_was_not_signed_with() {
+    let platform = Platform::start();
+    let victim = platform.stranger("victim@example.com");
+    let auth_key = platform.auth_key("mallory@example.com");
+    let mut attacker = client(&platform).await;
+    let public = key_of(&victim).public_key().clone();
+    drop(attacker.authenticate_publickey_with("spaces", public, None, &mut NoSignature).await);
+    drop(attacker.authenticate_keyboard_interactive_start("spaces", None).await.expect("prompts"));
+    let answers = vec!["mallory@example.com".to_owned(), auth_key.clone()];
+    let answer = attacker.authenticate_keyboard_interactive_respond(answers).await.expect("an answer");
+    assert!(matches!(answer, KeyboardInteractiveAuthResponse::Success), "{answer:?}");
+    let no_key = "error: no SSH key came with this connection\n\
+                  hint: make one with `ssh-keygen -t ed25519`; your auth key still works\n";
+    assert_eq!(exec(&attacker, b"login").await, (1, String::new(), no_key.to_owned()));
+    leave(attacker).await;
+    victim.ssh("spaces", &["whoami"]).fails(255);
+    // The friendly twin: with a key that signs, and the auth key does still work.
+    let mallory = platform.stranger("mallory@example.com");
+    assert_eq!(mallory.ssh_answering(&auth_key, &["login"]).ok(), "authenticated as mallory@example.com\n");
 }
 
 #[test]

@@ -43,8 +43,11 @@ fn attempts_per_email_and_per_address_are_limited_and_the_answer_says_to_wait() 
     assert_eq!(frank.ssh("spaces", &["whoami"]).ok(), "frank@example.com\n");
 }
 
-/// Whether the far end has closed by then; gives how long it took.
-fn drip_until_cut(mut stream: TcpStream, mut next: impl FnMut() -> Vec<u8>) -> Duration {
+/// The next bytes to send.
+type Drip = fn() -> Vec<u8>;
+
+/// Sends a little, now and then, until the far end closes; gives how long that took.
+fn drip_until_cut(mut stream: TcpStream, next: Drip) -> Duration {
     let begun = Instant::now();
     stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a timeout");
     let mut piece = [0; 4096];
@@ -88,7 +91,7 @@ async fn a_connection_that_does_not_authenticate_in_time_is_cut_whatever_it_drip
         stream.write_all(b"SSH-2.0-drip\r\n").expect("it reads");
         stream
     };
-    let drips: [(TcpStream, fn() -> Vec<u8>); 4] =
+    let drips: [(TcpStream, Drip); 4] =
         [(connect(), Vec::new), (connect(), || b"S".to_vec()), (greeted(), || vec![0]), (greeted(), ignore)];
     let threads = drips.map(|(stream, next)| std::thread::spawn(move || drip_until_cut(stream, next)));
     // With keys exchanged, and a keepalive now and then, and no login.

@@ -72,7 +72,7 @@ fn no_secret_is_in_the_log_the_audit_trail_the_store_or_a_process_argument() {
 
 /// Arguments and environment of every process that we may look at.
 fn processes() -> Vec<(String, Vec<u8>)> {
-    let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok());
+    let entries = std::fs::read_dir("/proc").expect("/proc").filter_map(Result::ok);
     let numbers = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
     let files = numbers.flat_map(|entry| ["cmdline", "environ"].map(|file| entry.path().join(file)));
     files.filter_map(|file| Some((file.display().to_string(), std::fs::read(&file).ok()?))).collect()

@@ -16,7 +16,9 @@ const MOST_KIB: u64 = 80 * 1024;
 fn three_hundred_megabytes_go_both_ways_at_once_in_little_memory() {
     let platform = Platform::start();
     let (alice, _) = platform.owner("alice@example.com", "room");
-    let mut cat = Background::start(alice.ssh_command().args(["room@127.0.0.1", "cat"]));
+    // Slower than its client, as most programs are.
+    let mut cat =
+        Background::start(alice.ssh_command().args(["room@127.0.0.1", "cat | dd bs=128 status=none"]));
     let mut stdin = cat.stdin.take().expect("it is piped");
     let mut stdout = cat.stdout.take().expect("it is piped");
     let writer = thread::spawn(move || Pattern::new(1).write_to(&mut stdin, 300));

@@ -78,16 +78,21 @@ fn pass_on(mut near: UnixStream, plan: &Mutex<Option<Plan>>) -> Option<()> {
     let request = read_request(&mut near)?;
     let plan = if changes(&request) { due(plan) } else { None };
     if let Some(Plan { moment: Moment::Before, gateway, .. }) = plan {
-        return kill(gateway);
+        kill(gateway);
+        return None;
     }
     let mut far = UnixStream::connect(ENGINE).ok()?;
     far.write_all(&request).ok()?;
     match plan {
-        Some(Plan { moment: Moment::During, gateway, .. }) => kill(gateway),
+        Some(Plan { moment: Moment::During, gateway, .. }) => {
+            kill(gateway);
+            None
+        }
         Some(Plan { gateway, .. }) => {
             let mut first = [0];
             far.read_exact(&mut first).ok()?;
-            kill(gateway)
+            kill(gateway);
+            None
         }
         None => relay(near, far),
     }
@@ -142,8 +147,7 @@ fn relay(near: UnixStream, far: UnixStream) -> Option<()> {
     downward.1.shutdown(std::net::Shutdown::Both).ok()
 }
 
-fn kill(gateway: u32) -> Option<()> {
+fn kill(gateway: u32) {
     let killed = Command::new("kill").args(["-9", &gateway.to_string()]).status();
     assert!(killed.expect("kill runs").success(), "the gateway was gone already");
-    Some(())
 }

@@ -93,11 +93,11 @@ impl Person {
         self.answer_prompts(&mut command, email, auth_key);
         let output = run(command.arg("spaces@127.0.0.1").arg("login"), b"");
         assert_eq!((output.status, output.stdout.as_str()), (255, ""), "{}", output.stderr);
-        let told = output.stderr.lines().map(str::trim_end).filter(|line| {
-            let of_itself = ["debug1:", "OpenSSH_", "Transferred:", "Bytes per second:", "Authenticated "];
-            !of_itself.iter().any(|start| line.starts_with(start)) && !line.is_empty()
-        });
-        told.map(|line| format!("{line}\n")).collect()
+        let of_itself = ["debug1:", "OpenSSH_", "Transferred:", "Bytes per second:", "Authenticated "];
+        let lines = output.stderr.lines().map(str::trim_end).filter(|line| !line.is_empty());
+        lines
+            .filter(|line| !of_itself.iter().any(|start| line.starts_with(start)))
+            .fold(String::new(), |told, line| told + line + "\n")
     }
 
     fn answer_prompts(&self, command: &mut Command, email: &str, auth_key: &str) {

@@ -20,8 +20,7 @@ impl Terminal {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::Builder::new().prefix("spaces-tmux-").tempdir().expect("a folder");
         let terminal = Self { name: format!("spaces-test-{}-{number}", std::process::id()), folder };
-        let settings = "set -g status off\nset -g remain-on-exit on\nset -g default-terminal tmux-256color\n\
-            set -g window-size manual\n";
+        let settings = "set -g status off\nset -g remain-on-exit on\nset -g default-terminal tmux-256color\n";
         std::fs::write(terminal.folder.path().join("settings"), settings).expect("a file");
         let mut start = terminal.tmux();
         start.args(["new-session", "-d", "-x", &columns.to_string(), "-y", &rows.to_string(), "--"]);
@@ -55,9 +54,9 @@ impl Terminal {
     /// Waits until the program has ended; gives its exit status.
     #[track_caller]
     pub fn wait_for_end(&self) -> String {
-        let look = || self.ask(&["display-message", "-p", "#{pane_dead} #{pane_dead_status}"]);
-        let ended = eventually(look, |state| state.starts_with('1'));
-        ended.trim().trim_start_matches("1 ").to_owned()
+        // Empty until then: the terminal is dead a moment before the status is known.
+        let look = || self.ask(&["display-message", "-p", "#{pane_dead_status}"]).trim().to_owned();
+        eventually(look, |status| !status.is_empty())
     }
 
     /// What it shows, without what is off its upper end.

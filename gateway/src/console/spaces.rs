@@ -56,8 +56,9 @@ impl Caller<'_> {
                 .hint("a platform admin can make one for you")),
             [space] => Ok(SpaceReference::Id(space.id)),
             several => {
-                let names =
-                    several.iter().map(|space| format!("`{}`", space.name)).collect::<Vec<_>>().join(", ");
+                // With their ids: two of different owners may have one name.
+                let show = |space: &Granted<Space>| format!("`{}` ({})", space.id, space.name);
+                let names = several.iter().map(show).collect::<Vec<_>>().join(", ");
                 Err(Failure::new(Code::Ambiguous, format!("you have several spaces: {names}"))
                     .hint("name the one: `connect SPACE`"))
             }

@@ -30,6 +30,7 @@ pub(crate) fn config(host_key: PrivateKey, limits: &LimitsConfig) -> Config {
         keys: vec![host_key],
         window_size: WINDOW,
         maximum_packet_size: 64 * 1024 - 1,
+        // `relay::window` gives it back as bytes are taken; patches/russh-flow.patch says why.
         manual_window: true,
         // Deep enough that a whole window of typical packets fits while a Space is being woken.
         channel_buffer_size: 4096,
