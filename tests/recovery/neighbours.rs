@@ -1,17 +1,21 @@
 //! Several gateways on one machine: never on one state folder, and always side by side on one engine.
 
-use spaces_tests::Platform;
+use spaces_tests::{Platform, run, timeout_command};
 
 use crate::agreement::{assert_agreement, told};
 
 #[test]
 fn two_gateways_cannot_serve_one_state_folder() {
     let platform = Platform::start();
-    let mut second = platform.gateway_command(&["serve"]);
-    let second = second.env("SPACES_GATEWAY_LISTEN", "127.0.0.1:0").output().expect("the gateway runs");
-    assert_eq!(second.status.code(), Some(1));
+    let serve = platform.gateway_command(&["serve"]);
+    let mut second = timeout_command(serve.get_program(), 20);
+    second.args(serve.get_args());
+    for (key, value) in serve.get_envs() {
+        second.env(key, value.unwrap_or_default());
+    }
+    let second = run(second.env("SPACES_GATEWAY_LISTEN", "127.0.0.1:0"), b"");
     let refused = format!("error: another gateway serves the state folder {}\n", platform.state().display());
-    assert_eq!(String::from_utf8_lossy(&second.stderr), refused);
+    assert_eq!(second.fails(1), refused);
     assert_eq!(platform.admin().ssh("spaces", &["whoami"]).ok(), "root@example.com\n");
 }
 

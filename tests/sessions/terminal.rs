@@ -56,7 +56,9 @@ fn keys_reach_the_program_and_not_the_session() {
     terminal.line("(exit 7)");
     terminal.wait_for_line("7>");
     terminal.key("C-d");
-    assert_eq!(terminal.wait_for_end(), "7");
+    let end = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| terminal.wait_for_end()));
+    if end.is_err() { println!("{}", String::from_utf8_lossy(&std::process::Command::new("sh").args(["-c", &format!("ps -ef | grep [p]..{}; ss -tnp | grep {}", platform.port(), platform.port())]).output().unwrap().stdout)); println!("{}", alice.ssh("room", &["ps -ef"]).stdout); println!("{}", platform.log().join("\n")); println!("tmux {}", terminal.debug()); }
+    assert_eq!(end.unwrap(), "7");
     running("sleep", "0");
 }
 

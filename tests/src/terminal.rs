@@ -64,6 +64,7 @@ impl Terminal {
         self.ask(&["capture-pane", "-p"])
     }
 
+    pub fn debug(&self) -> String { self.ask(&["display-message", "-p", "dead=#{pane_dead} st=#{pane_dead_status} sig=#{pane_dead_signal} pid=#{pane_pid} #{pane_current_command}"]) }
     fn tell(&self, words: &[&str]) {
         assert!(self.tmux().args(words).status().expect("tmux runs").success(), "tmux refuses {words:?}");
     }
