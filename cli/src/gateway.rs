@@ -61,7 +61,13 @@ impl Gateway {
     pub(crate) async fn connect(address: &Address, trust: Trust) -> Result<Self, Failure> {
         let shown = Arc::new(Mutex::new(None));
         let verifier = Verifier { trust: trust.clone(), shown: Arc::clone(&shown) };
-        let config = Arc::new(client::Config { nodelay: true, ..client::Config::default() });
+        let config = Arc::new(client::Config {
+            nodelay: true,
+            // A gateway that went away without a word is noticed within a minute.
+            keepalive_interval: Some(Duration::from_secs(15)),
+            keepalive_max: 3,
+            ..client::Config::default()
+        });
         let connecting = client::connect(config, (address.host(), address.port()), verifier);
         let connected = timeout(PATIENCE, connecting).await;
         let host_key = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -147,9 +153,12 @@ impl Gateway {
                 Some(ChannelMsg::Eof | ChannelMsg::Close) | None => {
                     return Err(lost(&russh::Error::Disconnect));
                 }
+                Some(ChannelMsg::Failure) => {
+                    return Err(Failure::new(Code::Refused, "that is not served here"));
+                }
                 Some(_) => continue,
             }
-            if buffer.len() > wire::MAX_LINE {
+            if buffer.len() > wire::MAX_ANSWER {
                 return Err(Failure::new(Code::Internal, "the gateway's answer is too long"));
             }
             while let Some(end) = buffer.iter().position(|byte| *byte == b'\n') {

@@ -29,9 +29,11 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     let old = settings.any_session();
     let address = settings.gateway(old.as_ref())?;
     let mut gateway = Gateway::connect(&address, Trust::Marked(key.gateway())).await?;
-    let identity = Identity::prepare(settings.session_file(), arguments.identity.as_deref())?;
+    let mut identity = Identity::prepare(settings.session_file(), arguments.identity.as_deref())?;
     gateway.as_newcomer(identity.key.clone(), &arguments.email, &key).await?;
     let name = arguments.name.clone().or_else(machine_name);
+    // From here on the key may be registered, whatever becomes of the answer.
+    identity.remove = false;
     let done = gateway.request(RequestCommand::Login(Naming { name })).await?;
     let path = std::path::absolute(&identity.path)
         .map_err(|error| Failure::new(Code::Internal, format!("the path of the key: {error}")))?;
@@ -44,7 +46,6 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     };
     session.save(settings.session_file())?;
     session.known_hosts(settings.session_file())?;
-    identity.keep();
     tell(&done, &address, settings.session_file(), json);
     Ok(())
 }
@@ -86,10 +87,6 @@ impl Identity {
         let identity = Self { key, path, remove: true };
         files::write_private(&public_half(&identity.path), format!("{public}\n").as_bytes())?;
         Ok(identity)
-    }
-
-    fn keep(mut self) {
-        self.remove = false;
     }
 }
 

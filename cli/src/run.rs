@@ -55,6 +55,12 @@ fn complete(mut command: Command) -> Result<Command, Failure> {
             .take(MAX_INPUT)
             .read_to_string(&mut arguments.public_key)
             .map_err(|error| Failure::new(Code::Usage, format!("cannot read standard input: {error}")))?;
+        if arguments.public_key.contains("PRIVATE KEY") {
+            // Said here: it must not leave this machine.
+            let message = "that is a private key: keep it to yourself, and give the `.pub` file";
+            return Err(Failure::new(Code::Usage, message)
+                .hint("give a public key on standard input: `key add < id_ed25519.pub`"));
+        }
     }
     if let Command::Space(SpaceCommand::Delete(arguments)) = &command
         && !arguments.yes

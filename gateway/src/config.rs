@@ -121,6 +121,16 @@ impl Config {
         if !(1..=1024).contains(&self.limits.rekey_mib) {
             return fault("limits.rekey_mib", "not between 1 and 1024");
         }
+        let never = [
+            ("engine.reconcile_every", self.engine.reconcile_every.is_zero()),
+            ("limits.login_grace", self.limits.login_grace.is_zero()),
+            ("limits.connections", self.limits.connections == 0),
+            ("limits.connections_per_address", self.limits.connections_per_address == 0),
+            ("limits.channels_per_connection", self.limits.channels_per_connection == 0),
+        ];
+        if let Some((key, _)) = never.into_iter().find(|(_, zero)| *zero) {
+            return fault(key, "zero would let nothing happen");
+        }
         if self.space.cpu_millis < 10 {
             return fault("space.cpu_millis", "less than 10 cannot run anything");
         }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Blueprint, Progress, ProvisionError, Provisioner};
+use spaces_provisioner::{Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
 use spaces_store::{Desired, Granted, Observed, Space, Store};
 use tracing::{info, warn};
 
@@ -156,8 +156,14 @@ impl Lifecycle {
     async fn make_it_stop(&self, id: SpaceId) -> Result<Space, LifecycleError> {
         let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
         self.provisioner.ensure_stopped(id, self.stop_grace).await?;
-        self.confirm(id, Observed::Stopped).await?;
-        Ok(Space { observed: Observed::Stopped, ..space })
+        // What was never made, or is gone, does not become a stopped machine.
+        let observed = match (self.provisioner.observe(id).await?, space.observed) {
+            (Found::Absent, Observed::Absent | Observed::Failed | Observed::Missing) => space.observed,
+            (Found::Absent, Observed::Running | Observed::Stopped) => Observed::Missing,
+            (Found::Running | Found::Stopped, _) => Observed::Stopped,
+        };
+        self.confirm(id, observed).await?;
+        Ok(Space { observed, ..space })
     }
 
     async fn make_it_go(&self, id: SpaceId) -> Result<(), LifecycleError> {

@@ -230,29 +230,6 @@ pub enum Signal {
     Other(u8),
 }
 
-impl Signal {
-    /// The name without `SIG`, as exit-signal carries it; OpenSSH's `SIG@openssh.com` form has no use here.
-    #[must_use]
-    pub fn name(self) -> String {
-        match self {
-            Self::Abrt => "ABRT".to_owned(),
-            Self::Alrm => "ALRM".to_owned(),
-            Self::Fpe => "FPE".to_owned(),
-            Self::Hup => "HUP".to_owned(),
-            Self::Ill => "ILL".to_owned(),
-            Self::Int => "INT".to_owned(),
-            Self::Kill => "KILL".to_owned(),
-            Self::Pipe => "PIPE".to_owned(),
-            Self::Quit => "QUIT".to_owned(),
-            Self::Segv => "SEGV".to_owned(),
-            Self::Term => "TERM".to_owned(),
-            Self::Usr1 => "USR1".to_owned(),
-            Self::Usr2 => "USR2".to_owned(),
-            Self::Other(number) => format!("{number}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

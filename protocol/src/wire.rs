@@ -19,8 +19,11 @@ pub const VERSION: u32 = 1;
 /// Name of the subsystem.
 pub const SUBSYSTEM: &str = "spaces";
 
-/// Longest line either way, in bytes.
+/// Longest request line, in bytes.
 pub const MAX_LINE: usize = 1024 * 1024;
+
+/// Longest answer line that a client takes, in bytes: a table of everything a platform has fits.
+pub const MAX_ANSWER: usize = 64 * 1024 * 1024;
 
 /// A request.
 #[derive(Debug, Clone, Serialize, Deserialize)]

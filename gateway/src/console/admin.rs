@@ -38,7 +38,7 @@ pub(crate) async fn run(
         AdminCommand::AuthKeys => auth_keys(caller, admin).await,
         AdminCommand::RevokeKey(arguments) => revoke_key(caller, admin, arguments.id).await,
         AdminCommand::CreateSpace(arguments) => create_space(caller, admin, arguments, progress).await,
-        AdminCommand::Audit(arguments) => audit(caller, admin, arguments.limit).await,
+        AdminCommand::Audit(arguments) => audit(caller, admin, arguments.limit.min(1000)).await,
     }
 }
 

@@ -6,7 +6,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Role, SpaceReference};
 use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow};
 use spaces_provisioner::Progress;
-use spaces_store::{Granted, Space};
+use spaces_store::{Desired, Granted, Space};
 
 use super::run::Caller;
 use crate::entrance::{find, store_failed};
@@ -51,7 +51,9 @@ pub(crate) async fn delete(
 impl Caller<'_> {
     /// The one Space this person can use; an error that says which there are, if it is not one.
     pub(crate) async fn only_space(&self) -> Result<SpaceReference, Failure> {
-        match mine(self).await?.as_slice() {
+        let mut mine = mine(self).await?;
+        mine.retain(|space| space.desired != Desired::Deleted);
+        match mine.as_slice() {
             [] => Err(Failure::new(Code::NotFound, "you have no space")
                 .hint("a platform admin can make one for you")),
             [space] => Ok(SpaceReference::Id(space.id)),

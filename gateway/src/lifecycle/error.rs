@@ -34,6 +34,11 @@ pub(crate) enum LifecycleError {
 }
 
 impl LifecycleError {
+    /// Whether the engine went away, so that it has to be looked at anew when it is back.
+    pub(crate) fn is_engine_away(&self) -> bool {
+        matches!(self, Self::Provision(ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded))
+    }
+
     /// What the person reads, who named the Space like this.
     pub(crate) fn explain(&self, space: &str) -> Failure {
         match self {

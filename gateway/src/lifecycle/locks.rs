@@ -10,10 +10,16 @@ use tokio::sync::OwnedMutexGuard;
 pub(crate) struct Locks(Mutex<HashMap<SpaceId, Arc<tokio::sync::Mutex<()>>>>);
 
 impl Locks {
-    /// Waits for its turn. Operations have deadlines, so the turn comes.
+    /// Waits for its turn. Each step of an operation has a deadline, a pull that of its progress.
     pub(crate) async fn hold(&self, space: SpaceId) -> OwnedMutexGuard<()> {
         let lock = Arc::clone(self.lock().entry(space).or_default());
         lock.lock_owned().await
+    }
+
+    /// Its turn, if nobody has it.
+    pub(crate) fn try_hold(&self, space: SpaceId) -> Option<OwnedMutexGuard<()>> {
+        let lock = Arc::clone(self.lock().entry(space).or_default());
+        lock.try_lock_owned().ok()
     }
 
     /// Drops the entry of a Space that is gone; whoever still waits keeps the lock alive.

@@ -79,7 +79,11 @@ impl Lifecycle {
                         drop(permit);
                     }));
                 }
-                _ = tick.tick() => self.reconcile_all(Stopped::Leave).await?,
+                _ = tick.tick() => match self.reconcile_all(Stopped::Leave).await {
+                    Err(error) if error.is_engine_away() => return Err(error),
+                    Err(error) => warn!(error = &error as &dyn std::error::Error, "a round was not finished"),
+                    Ok(()) => {}
+                },
             }
         }
     }
@@ -93,29 +97,36 @@ impl Lifecycle {
         let known: Vec<SpaceId> = spaces.iter().map(|space| space.id).collect();
         for leftover in found.keys().chain(&folders).filter(|id| !known.contains(id)) {
             warn!(space = %leftover, "removing what is left of a space that is gone");
-            self.provisioner.ensure_absent(*leftover).await?;
-            self.hub.shut_door(*leftover).map_err(LifecycleError::Door)?;
+            // One that cannot be removed must not keep the others from being looked at.
+            if let Err(error) = self.remove_leftover(*leftover).await {
+                warn!(space = %leftover, error = &error as &dyn std::error::Error, "it cannot be removed");
+            }
         }
         futures_util::stream::iter(spaces)
             .for_each_concurrent(AT_ONCE, |space| async move {
-                // Before anything else: the guest of a Space that runs dials us already.
-                if let Err(error) = self.hub.open_door(space.id) {
-                    warn!(space = %space.id, %error, "its socket cannot be opened");
-                }
                 self.reconcile_one(space.id, stopped).await;
             })
             .await;
         Ok(())
     }
 
+    async fn remove_leftover(&self, id: SpaceId) -> Result<(), LifecycleError> {
+        self.provisioner.ensure_absent(id).await?;
+        self.hub.shut_door(id).map_err(LifecycleError::Door)
+    }
+
     async fn reconcile_one(self: &Arc<Self>, id: SpaceId, stopped: Stopped) {
         let lifecycle = Arc::clone(self);
         let outcome = super::run("reconcile", async move {
-            let _held = lifecycle.locks.hold(id).await;
+            // Whoever holds the lock confirms what it did; waiting would hold up all the others.
+            let Some(_held) = lifecycle.locks.try_hold(id) else { return Ok(()) };
             // Read again under the lock: an operation may have just ended.
             let Some(space) = lifecycle.store.space(id).await? else {
+                lifecycle.locks.forget(id);
                 return Ok(());
             };
+            // Before anything else: the guest of a Space that runs dials us already.
+            lifecycle.hub.open_door(id).map_err(LifecycleError::Door)?;
             let found = lifecycle.provisioner.observe(id).await?;
             lifecycle.take(next_step(&space, found, stopped), id).await
         });

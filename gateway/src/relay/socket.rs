@@ -50,9 +50,13 @@ impl GuestReader {
 }
 
 impl GuestWriter {
+    /// Sends a message, within [`ANSWER`]: a guest that reads nothing must not hold us.
     pub(crate) async fn message(&mut self, message: ToGuest) -> io::Result<()> {
-        self.queue(&Frame::Message(message)).await?;
-        self.flush().await
+        let sent = async {
+            self.queue(&Frame::Message(message)).await?;
+            self.flush().await
+        };
+        timeout(ANSWER, sent).await?
     }
 
     /// Puts a frame into the buffer. Does not wait if the last one was flushed.

@@ -13,7 +13,7 @@ use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
 use tracing::error;
 
-use crate::identity::Principal;
+use crate::identity::{Person, Principal};
 use crate::platform::Platform;
 use crate::relay::SshChannel;
 use crate::{console, entrance, tasks};
@@ -141,6 +141,18 @@ pub(crate) fn serve(
     drop(tasks::spawn("channel", task));
 }
 
+/// A connection may outlive its key: one that was removed opens nothing more.
+async fn still_known(platform: &Platform, person: &Person) -> Result<(), Failure> {
+    match platform.store.user_by_key(person.key()).await {
+        Ok(Some(user)) if user.id == person.user().id => Ok(()),
+        Ok(_) => {
+            Err(Failure::new(Code::NotAuthenticated, "not authenticated")
+                .hint("your key was removed meanwhile"))
+        }
+        Err(error) => Err(entrance::store_failed(&error)),
+    }
+}
+
 async fn serve_purpose(
     platform: &Arc<Platform>,
     principal: &Principal,
@@ -148,6 +160,11 @@ async fn serve_purpose(
     purpose: Purpose,
     parts: &mut ChannelParts,
 ) {
+    if let Principal::Person(person) = principal
+        && let Err(failure) = still_known(platform, person).await
+    {
+        return fail(parts, &failure).await;
+    }
     let (person, space) = match (principal, login) {
         (Principal::Person(person), LoginName::Space(space)) => (person, space),
         (principal, LoginName::Console | LoginName::Join | LoginName::Space(_)) => {

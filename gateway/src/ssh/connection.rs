@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use russh::keys::Certificate;
 use russh::server::{
@@ -17,15 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{Answered, Authentication, Verdict};
 use super::channel::{ChannelParts, Purpose, Waiting, serve};
+use super::stream::Standing;
+use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::relay::{SshChannel, Window};
+
+/// Channels of a connection without a registered key: each may hold a window of our memory.
+const VISITOR_CHANNELS: usize = 2;
 
 /// The state of one SSH connection.
 pub(crate) struct Connection {
     platform: Arc<Platform>,
     peer: SocketAddr,
     local: SocketAddr,
-    authenticated: Arc<AtomicBool>,
+    standing: Arc<Standing>,
     authentication: Authentication,
     /// Channels that are open and do nothing yet.
     waiting: HashMap<ChannelId, Waiting>,
@@ -38,18 +42,22 @@ impl Connection {
         platform: Arc<Platform>,
         peer: SocketAddr,
         local: SocketAddr,
-        authenticated: Arc<AtomicBool>,
+        standing: Arc<Standing>,
     ) -> Self {
         let authentication = Authentication::new(Arc::clone(&platform), peer.ip());
         Self {
             platform,
             peer,
             local,
-            authenticated,
+            standing,
             authentication,
             waiting: HashMap::new(),
             serving: HashMap::new(),
         }
+    }
+
+    fn is_person(&self) -> bool {
+        matches!(self.authentication.done(), Some((Principal::Person(_), _)))
     }
 
     /// Starts what the channel is for. The reply goes out here, before anything else can ask for one.
@@ -166,7 +174,7 @@ impl Handler for Connection {
     }
 
     async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
-        self.authenticated.store(true, Ordering::Relaxed);
+        self.standing.set(if self.is_person() { Standing::PERSON } else { Standing::VISITOR });
         Ok(())
     }
 
@@ -176,7 +184,12 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        if self.waiting.len() + self.serving.len() >= self.platform.config.limits.channels_per_connection {
+        let limit = if self.is_person() {
+            self.platform.config.limits.channels_per_connection
+        } else {
+            VISITOR_CHANNELS
+        };
+        if self.waiting.len() + self.serving.len() >= limit {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +12,7 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::connection::Connection;
-use super::stream::ClientStream;
+use super::stream::{ClientStream, Standing};
 use crate::limits::network;
 use crate::platform::Platform;
 use crate::tasks;
@@ -56,9 +55,9 @@ async fn connection(
 ) -> Result<(), russh::Error> {
     tcp.set_nodelay(true)?;
     let local = tcp.local_addr()?;
-    let authenticated = Arc::new(AtomicBool::new(false));
-    let stream = ClientStream::new(tcp, platform.config.limits.login_grace, Arc::clone(&authenticated));
-    let handler = Connection::new(platform, peer, local, authenticated);
+    let standing = Arc::new(Standing::default());
+    let stream = ClientStream::new(tcp, platform.config.limits.login_grace, Arc::clone(&standing));
+    let handler = Connection::new(platform, peer, local, standing);
     run_stream(ssh, stream, handler).await?.await
 }
 

@@ -4,38 +4,67 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 /// Reads after which a connection is no longer in its first exchanges. Each delayed ACK before costs 40 ms.
 const QUICK_READS: u32 = 50;
+
+/// How long a stranger or a newcomer has for what they may do. They hold a connection without a key.
+const VISIT: Duration = Duration::from_mins(5);
+
+/// Who came in, told by the connection's handler to its stream.
+#[derive(Debug, Default)]
+pub(crate) struct Standing(AtomicU8);
+
+impl Standing {
+    /// A stranger or a newcomer.
+    pub(crate) const VISITOR: u8 = 1;
+    /// Somebody with a registered key.
+    pub(crate) const PERSON: u8 = 2;
+
+    pub(crate) fn set(&self, standing: u8) {
+        self.0.store(standing, Ordering::Relaxed);
+    }
+
+    fn is(&self, standing: u8) -> bool {
+        self.0.load(Ordering::Relaxed) == standing
+    }
+}
 
 /// The stream that russh reads and writes.
 pub(crate) struct ClientStream {
     tcp: TcpStream,
     quick_reads: u32,
-    authenticated: Arc<AtomicBool>,
+    standing: Arc<Standing>,
+    welcome: bool,
     grace: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientStream {
-    /// Ends after `grace`, unless `authenticated` was set before. An inactivity timeout would not do: a peer
-    /// that drips ignored messages outlives it.
-    pub(crate) fn new(tcp: TcpStream, grace: Duration, authenticated: Arc<AtomicBool>) -> Self {
-        Self { tcp, quick_reads: QUICK_READS, authenticated, grace: Some(Box::pin(sleep(grace))) }
+    /// Ends after `grace`, unless somebody came in before; ends after [`VISIT`] for one who is not a person.
+    /// An inactivity timeout would not do: a peer that drips ignored messages outlives it.
+    pub(crate) fn new(tcp: TcpStream, grace: Duration, standing: Arc<Standing>) -> Self {
+        Self { tcp, quick_reads: QUICK_READS, standing, welcome: false, grace: Some(Box::pin(sleep(grace))) }
     }
 
     fn check_grace(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         if let Some(grace) = &mut self.grace {
-            if self.authenticated.load(Ordering::Relaxed) {
+            if self.standing.is(Standing::PERSON) {
                 self.grace = None;
-            } else if grace.as_mut().poll(context).is_ready() {
+                return Ok(());
+            }
+            if self.standing.is(Standing::VISITOR) && !self.welcome {
+                self.welcome = true;
+                grace.as_mut().reset(Instant::now() + VISIT);
+            }
+            if grace.as_mut().poll(context).is_ready() {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody authenticated in time"));
             }
         }

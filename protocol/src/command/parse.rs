@@ -44,15 +44,15 @@ pub fn parse_console_line(line: &[u8]) -> Result<Parsed<ConsoleLine>, Failure> {
 pub fn usage_failure(error: &clap::Error) -> Result<String, Failure> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "clap's enum is open; all its other kinds read alike")]
     let message = match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             return Ok(error.render().to_string());
         }
         ErrorKind::InvalidSubcommand => {
             format!("no command named `{}`", context(error, ContextKind::InvalidSubcommand))
         }
-        ErrorKind::MissingSubcommand => "which command?".to_owned(),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            "which command?".to_owned()
+        }
         ErrorKind::UnknownArgument => {
             format!("`{}` is not known here", context(error, ContextKind::InvalidArg))
         }
