@@ -4,6 +4,7 @@ mod auth_keys;
 #[path = "../client.rs"]
 mod client;
 mod identity;
+mod leavers;
 mod limits;
 mod secrets;
 mod sessions;

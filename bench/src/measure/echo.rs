@@ -1,4 +1,7 @@
 //! One byte to a `cat` and back, many times over one held session: what a key costs.
+//!
+//! Each round holds a session of its own: on which core a program finds itself decides much of the time, and
+//! often stays as it is as long as the session.
 
 use std::io::{Read as _, Write as _};
 use std::process::{ChildStdin, ChildStdout, Stdio};
@@ -12,19 +15,19 @@ use crate::row::{Bar, Row, Unit};
 use crate::samples::Samples;
 use crate::target::Target;
 
-/// Round trips of one side before the other one's turn.
+/// Round trips that are measured of a session.
 const BLOCK: u32 = 200;
 
+/// Round trips before, in which the session settles.
+const WARM_UP: u32 = 50;
+
 pub(crate) fn measure(lab: &Lab) -> anyhow::Result<Vec<Row>> {
-    let mut ours = Session::open(&lab.space())?;
-    let mut theirs = Session::open(&lab.rival())?;
-    ours.block()?;
-    theirs.block()?;
+    let (ours, theirs) = (lab.space(), lab.rival());
     let (mut our_middles, mut their_middles) = (Samples::default(), Samples::default());
     let (mut our_tails, mut their_tails) = (Samples::default(), Samples::default());
     for round in lab.rounds("echo") {
         round?;
-        let (our_block, their_block) = (ours.block()?, theirs.block()?);
+        let (our_block, their_block) = (block(&ours)?, block(&theirs)?);
         our_middles.add(our_block.percentile(50));
         our_tails.add(our_block.percentile(99));
         their_middles.add(their_block.percentile(50));
@@ -44,6 +47,15 @@ pub(crate) fn measure(lab: &Lab) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
+/// Microseconds of each round trip of one session.
+fn block(target: &Target) -> anyhow::Result<Samples> {
+    let mut session = Session::open(target)?;
+    for _warm_up in 0..WARM_UP {
+        session.echo()?;
+    }
+    (0..BLOCK).map(|_| session.echo()).collect::<anyhow::Result<Vec<_>>>().map(Samples::from_iter)
+}
+
 struct Session {
     stdin: ChildStdin,
     stdout: ChildStdout,
@@ -60,11 +72,7 @@ impl Session {
         Ok(Self { stdin, stdout, _ssh: ssh })
     }
 
-    /// Microseconds of each round trip.
-    fn block(&mut self) -> anyhow::Result<Samples> {
-        (0..BLOCK).map(|_| self.echo()).collect::<anyhow::Result<Vec<_>>>().map(Samples::from_iter)
-    }
-
+    /// Microseconds of a round trip.
     fn echo(&mut self) -> anyhow::Result<f64> {
         let start = Instant::now();
         self.stdin.write_all(b"x")?;
