@@ -157,7 +157,7 @@ impl<'a> Ingress<'a> {
                 && let Some(frame) = self.next_frame()
             {
                 guest = match guest {
-                    Guest::Idle if writer.queue(&frame).await.is_ok() => Guest::Busy,
+                    Guest::Idle if writer.queue(&frame).is_ok() => Guest::Busy,
                     Guest::Idle | Guest::Busy | Guest::Deaf => {
                         self.taken();
                         Guest::Deaf

@@ -3,26 +3,35 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt as _};
+use bytes::buf::Chain;
+use bytes::{Buf as _, Bytes};
+use futures_util::StreamExt as _;
 use spaces_protocol::frame::{Frame, FromGuest, MAX_FRAME, ToGuest};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
-use tokio_util::codec::{FramedRead, FramedWrite, LengthDelimitedCodec};
+use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
 
 /// A guest that has nothing to say is patient; one that owes an answer gets this long.
 pub(crate) const ANSWER: Duration = Duration::from_secs(10);
 
 pub(crate) struct GuestReader(FramedRead<OwnedReadHalf, LengthDelimitedCodec>);
 
-pub(crate) struct GuestWriter(FramedWrite<OwnedWriteHalf, LengthDelimitedCodec>);
+/// Writes the codec's form itself: the codec would copy every byte once more.
+pub(crate) struct GuestWriter {
+    socket: OwnedWriteHalf,
+    queued: Chain<Bytes, Bytes>,
+}
 
 /// The two directions of a connection that a guest made.
 pub(crate) fn framed(stream: UnixStream) -> (GuestReader, GuestWriter) {
     let codec = || LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec();
     let (read, write) = stream.into_split();
-    (GuestReader(FramedRead::new(read, codec())), GuestWriter(FramedWrite::new(write, codec())))
+    (
+        GuestReader(FramedRead::new(read, codec())),
+        GuestWriter { socket: write, queued: Bytes::new().chain(Bytes::new()) },
+    )
 }
 
 impl GuestReader {
@@ -53,20 +62,34 @@ impl GuestWriter {
     /// Sends a message, within [`ANSWER`]: a guest that reads nothing must not hold us.
     pub(crate) async fn message(&mut self, message: ToGuest) -> io::Result<()> {
         let sent = async {
-            self.queue(&Frame::Message(message)).await?;
+            self.queue(&Frame::Message(message))?;
             self.flush().await
         };
         timeout(ANSWER, sent).await?
     }
 
-    /// Puts a frame into the buffer. Does not wait if the last one was flushed.
-    pub(crate) async fn queue(&mut self, frame: &Frame<ToGuest>) -> io::Result<()> {
-        let bytes = frame.encode().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        self.0.feed(bytes).await
+    /// Takes a frame to write. Stream bytes are not copied.
+    pub(crate) fn queue(&mut self, frame: &Frame<ToGuest>) -> io::Result<()> {
+        let broken = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        // A stream's frame is what an empty one is, and then the bytes.
+        let (head, data) = match frame {
+            Frame::Stdin(data) => (Frame::Stdin(Bytes::new()), data.clone()),
+            Frame::Stdout(data) => (Frame::Stdout(Bytes::new()), data.clone()),
+            Frame::Stderr(data) => (Frame::Stderr(Bytes::new()), data.clone()),
+            Frame::Message(message) => (Frame::Message(message.clone()), Bytes::new()),
+        };
+        let head = head.encode().map_err(broken)?;
+        let length = head.len() + data.len();
+        if length > MAX_FRAME {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is too long"));
+        }
+        let length = u32::try_from(length).map_err(io::Error::other)?.to_be_bytes();
+        self.queued = Bytes::from([&length, head.as_ref()].concat()).chain(data);
+        Ok(())
     }
 
-    /// Writes the buffer out. Safe to drop and call again: the codec keeps what is left.
+    /// Writes out what is queued. Safe to drop and call again: what is left stays queued.
     pub(crate) async fn flush(&mut self) -> io::Result<()> {
-        SinkExt::<Bytes>::flush(&mut self.0).await
+        self.socket.write_all_buf(&mut self.queued).await
     }
 }
