@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::relay::Hub;
 use crate::tasks::Owned;
-use crate::{host_key, ssh};
+use crate::{host_key, ssh, tasks};
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
@@ -48,16 +48,20 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         limits,
         mark,
     });
-    let tasks = [
+    let mut vital = [
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
         Owned::spawn("accept", ssh::serve(listener, ssh_config, platform)),
     ];
     std::fs::write(state.join("address"), format!("{address}\n"))?;
     info!(%address, "serving");
-    wait_for_signal().await?;
+    tokio::select! {
+        signal = wait_for_signal() => signal?,
+        // A gateway without one of them would look alive and not be: whoever watches us starts another.
+        () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
+    }
     info!("stopping; spaces keep running");
-    drop(tasks);
+    drop(vital);
     store.close().await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The one place where tasks start. Each has a name for the log; one that panics is logged and ends alone.
+//! The one place where tasks start. Each has a name for the log; one that panics ends alone, unless it is vital.
 
 use std::future::Future;
 
@@ -23,6 +23,12 @@ impl Owned {
     pub(crate) fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(spawn(name, task))
     }
+}
+
+/// Waits until one of these ends, which vital tasks never do but by a crash.
+pub(crate) async fn any_ends(tasks: &mut [Owned]) {
+    let ended = futures_util::future::select_all(tasks.iter_mut().map(|task| &mut task.0)).await;
+    drop(ended);
 }
 
 impl Drop for Owned {
