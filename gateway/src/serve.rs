@@ -36,6 +36,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let listener =
         ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
+    let lanes = ssh::Lanes::start().context("cannot start threads")?;
     let (limits, every) = (Limits::new(&config.limits), config.engine.reconcile_every);
     let state = config.state.clone();
     // Before the first connection: guests of Spaces that run are waiting for their doors.
@@ -51,7 +52,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let mut vital = [
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
-        Owned::spawn("accept", ssh::serve(listener, ssh_config, platform)),
+        Owned::spawn("accept", ssh::serve(listener, lanes, ssh_config, platform)),
     ];
     std::fs::write(state.join("address"), format!("{address}\n"))?;
     info!(%address, "serving");

@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 mod channel;
 mod connection;
+mod lanes;
 mod listener;
 mod public_key;
 mod stream;
@@ -11,6 +12,7 @@ mod transport;
 
 pub(crate) use channel::Purpose;
 pub(crate) use channel::{ChannelParts, fail, finish};
+pub(crate) use lanes::Lanes;
 pub(crate) use listener::{bind, serve};
 pub(crate) use public_key::parse_public_key;
 pub(crate) use transport::config as transport_config;

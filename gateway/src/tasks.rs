@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
@@ -13,6 +14,15 @@ where
 {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     tokio::spawn(task.instrument(tracing::debug_span!("task", name)))
+}
+
+/// Starts a task under this name, on a runtime of another thread.
+pub(crate) fn spawn_on<F>(runtime: &Handle, name: &'static str, task: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    runtime.spawn(task.instrument(tracing::debug_span!("task", name)))
 }
 
 /// A task that ends with its owner.

@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
 use super::hub::HubError;
-use super::socket::{ANSWER, GuestReader, GuestWriter, framed};
+use super::socket::{ANSWER, GuestReader, GuestWriter, framed, unframed};
 use crate::tasks::{self, Owned};
 
 /// Connections of one guest that have not said hello yet. A guest that floods waits in its own backlog.
@@ -32,7 +32,9 @@ const PENDING: usize = 256;
 
 /// Where requests for channels go: the guest's present control connection, if it has one.
 type Control = Option<mpsc::Sender<u64>>;
-type Waiting = HashMap<u64, oneshot::Sender<(GuestReader, GuestWriter)>>;
+/// A connection on its way to whoever asked for it, on another thread.
+type Arrived = std::os::unix::net::UnixStream;
+type Waiting = HashMap<u64, oneshot::Sender<Arrived>>;
 
 pub(crate) struct Door {
     shared: Arc<Shared>,
@@ -73,14 +75,14 @@ impl Door {
         };
         self.shared.waiting().remove(&ticket);
         match channel {
-            Ok(Ok(channel)) => Ok(channel),
+            Ok(Ok(arrived)) => Ok(framed(UnixStream::from_std(arrived)?)),
             Ok(Err(_)) | Err(_) => Err(HubError::Silent),
         }
     }
 }
 
 impl Shared {
-    fn issue(&self, sender: oneshot::Sender<(GuestReader, GuestWriter)>) -> u64 {
+    fn issue(&self, sender: oneshot::Sender<Arrived>) -> u64 {
         let ticket = rand::random();
         self.waiting().insert(ticket, sender);
         ticket
@@ -140,11 +142,11 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
         }
         Ok(FromGuest::Hello(Hello::Channel { ticket })) => {
             let waiting = shared.waiting().remove(&ticket);
-            if let Some(asker) = waiting {
+            match (waiting, unframed(reader, writer)) {
                 // The asker may have given up in this very moment; the guest sees a closed connection.
-                drop(asker.send((reader, writer)));
-            } else {
-                debug!(space = %shared.space, "a guest came with a ticket that nobody waits for");
+                (Some(asker), Ok(stream)) => drop(asker.send(stream)),
+                (Some(_), Err(error)) => warn!(space = %shared.space, %error, "a guest's channel is of no use"),
+                (None, _) => debug!(space = %shared.space, "a guest came with a ticket that nobody waits for"),
             }
         }
         Ok(FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_)) => {

@@ -34,6 +34,15 @@ pub(crate) fn framed(stream: UnixStream) -> (GuestReader, GuestWriter) {
     )
 }
 
+/// The connection again, for another thread's reactor. A guest that said more than it was asked for is refused.
+pub(crate) fn unframed(reader: GuestReader, writer: GuestWriter) -> io::Result<std::os::unix::net::UnixStream> {
+    let parts = reader.0.into_parts();
+    if !parts.read_buf.is_empty() || writer.queued.has_remaining() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes before their time"));
+    }
+    parts.io.reunite(writer.socket).map_err(io::Error::other)?.into_std()
+}
+
 impl GuestReader {
     /// The next frame; `None` when the guest closed. Safe to drop: nothing is lost between frames.
     pub(crate) async fn next(&mut self) -> io::Result<Option<Frame<FromGuest>>> {

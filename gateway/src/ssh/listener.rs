@@ -12,13 +12,19 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::connection::Connection;
+use super::lanes::Lanes;
 use super::stream::{ClientStream, Standing};
 use crate::limits::network;
 use crate::platform::Platform;
 use crate::tasks;
 
 /// Accepts for ever; the caller drops it to stop.
-pub(crate) async fn serve(listener: TcpListener, ssh: russh::server::Config, platform: Arc<Platform>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    lanes: Lanes,
+    ssh: russh::server::Config,
+    platform: Arc<Platform>,
+) {
     let ssh = Arc::new(ssh);
     let presence = Presence::default();
     loop {
@@ -38,7 +44,9 @@ pub(crate) async fn serve(listener: TcpListener, ssh: russh::server::Config, pla
             continue;
         };
         let (ssh, platform) = (Arc::clone(&ssh), Arc::clone(&platform));
-        drop(tasks::spawn("connection", async move {
+        // Off this thread's reactor, onto its lane's.
+        let Ok(tcp) = tcp.into_std() else { continue };
+        drop(tasks::spawn_on(lanes.next(), "connection", async move {
             if let Err(error) = connection(tcp, peer, ssh, platform).await {
                 debug!(%peer, error = &error as &dyn std::error::Error, "connection ended");
             }
@@ -48,11 +56,12 @@ pub(crate) async fn serve(listener: TcpListener, ssh: russh::server::Config, pla
 }
 
 async fn connection(
-    tcp: TcpStream,
+    tcp: std::net::TcpStream,
     peer: SocketAddr,
     ssh: Arc<russh::server::Config>,
     platform: Arc<Platform>,
 ) -> Result<(), russh::Error> {
+    let tcp = TcpStream::from_std(tcp)?;
     tcp.set_nodelay(true)?;
     let local = tcp.local_addr()?;
     let standing = Arc::new(Standing::default());
