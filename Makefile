@@ -3,7 +3,7 @@
 host := $(shell rustc -vV | sed -n 's/^host: //p')
 programs := bin/spaces-gateway bin/spaces bin/spaces-guest
 
-.PHONY: build setup russh programs image run test lint bench clean
+.PHONY: build setup test-setup russh programs image run test lint bench clean
 .DEFAULT_GOAL := build
 
 # Everything that a platform needs, ready to start.
@@ -12,6 +12,9 @@ build: setup programs image
 # Debian packages and a running engine; installs and starts only what is missing.
 setup:
 	@scripts/setup
+
+test-setup: setup
+	@scripts/setup test
 
 # russh with our diff, from the registry's source.
 russh:
@@ -25,20 +28,20 @@ programs: russh
 
 # The base Space image; free where it is there already.
 image: setup
-	@config/image/build
+	@scripts/with-engine config/image/build
 
 run: build
-	@scripts/run
+	@exec scripts/with-engine scripts/run
 
-test: build lint
-	cargo nextest run --release --locked --workspace
+test: test-setup build lint
+	scripts/with-engine cargo nextest run --release --locked --workspace
 
 lint: setup russh
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
 bench: build
-	cargo run --release --locked -p spaces-bench
+	scripts/with-engine cargo run --release --locked -p spaces-bench
 
 clean:
 	rm -rf bin target .patched .specdown
