@@ -83,7 +83,7 @@ impl Arguments {
     pub(crate) fn parse_or_help() -> Result<Option<Self>, Failure> {
         Self::try_parse().map(Some).or_else(|error| {
             let help = usage_failure(&error)?;
-            show::stdout(&help);
+            show::stdout(&help)?;
             Ok(None)
         })
     }

@@ -46,15 +46,15 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     };
     session.save(settings.session_file())?;
     session.known_hosts(settings.session_file())?;
-    tell(&done, &address, settings.session_file(), json);
-    Ok(())
+    tell(&done, &address, settings.session_file(), json)
 }
 
-fn tell(done: &Done, address: &Address, session_file: &Path, json: bool) {
-    show::done(done, json);
-    if !json {
-        show::stdout(&format!("session for {address} saved to {}\n", session_file.display()));
+fn tell(done: &Done, address: &Address, session_file: &Path, json: bool) -> Result<(), Failure> {
+    show::done(done, json)?;
+    if json {
+        return Ok(());
     }
+    show::stdout(&format!("session for {address} saved to {}\n", session_file.display()))
 }
 
 /// The key pair to register. One that was made here is removed again unless it is kept.

@@ -23,8 +23,7 @@ pub(crate) async fn run(settings: &Settings, command: Command, json: bool) -> Re
     } else {
         ask(settings, &settings.session()?, command).await?
     };
-    show::done(&done, json);
-    Ok(())
+    show::done(&done, json)
 }
 
 /// Sends a command as the person of this session.

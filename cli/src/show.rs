@@ -5,13 +5,21 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use spaces_protocol::failure::{Failure, printable};
+use spaces_protocol::failure::{Code, Failure, printable};
 
 use crate::gateway::Done;
 
-/// Data. A reader that went away is its own business.
-pub(crate) fn stdout(text: &str) {
-    drop(std::io::stdout().write_all(text.as_bytes()));
+/// Data. A reader that went away is its own business; a full disk is not: an auth key is shown but once.
+pub(crate) fn stdout(text: &str) -> Result<(), Failure> {
+    let mut stdout = std::io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            Code::Internal,
+            format!("it was done, but the answer could not be written: {error}"),
+        )
+        .hint("is the disk full that standard output goes to?")),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 fn stderr(text: &str) {
@@ -24,12 +32,13 @@ pub(crate) fn warning(text: &str) {
 }
 
 /// An answer, as text or as JSON.
-pub(crate) fn done(done: &Done, json: bool) {
+pub(crate) fn done(done: &Done, json: bool) -> Result<(), Failure> {
     if json {
-        stdout(&format!("{}\n", done.data));
+        stdout(&format!("{}\n", done.data))
     } else {
-        stdout(&done.stdout);
+        let written = stdout(&done.stdout);
         stderr(&done.stderr);
+        written
     }
 }
 

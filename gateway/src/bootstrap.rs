@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use spaces_protocol::auth_key::AuthKey;
 use spaces_protocol::name::{Email, SpaceName};
-use spaces_store::{CreateSpace, Grant, Issue, NewAuthKey};
+use spaces_store::{AuditEntry, CreateSpace, Grant, Issue, NewAuthKey, Outcome};
 
 use crate::config::Config;
 use crate::{host_key, platform, serve};
@@ -44,7 +44,24 @@ pub(crate) async fn bootstrap(config: &Config, email: &Email, space: FirstSpace)
         issued_by: None,
     };
     match store.issue_auth_key(new, now).await? {
-        Issue::Issued(_) => Ok(auth_key),
+        Issue::Issued(_) => {
+            store.record(&audit_entry(email, now)).await?;
+            Ok(auth_key)
+        }
         Issue::NoSpace => anyhow::bail!("the store refused an auth key that names no space"),
+    }
+}
+
+/// Who runs this has the host: no actor, no address.
+fn audit_entry(email: &Email, at: Timestamp) -> AuditEntry {
+    AuditEntry {
+        at,
+        actor: None,
+        key: None,
+        from: None,
+        action: "platform.bootstrap".into(),
+        target: Some(email.to_string()),
+        outcome: Outcome::Done,
+        detail: None,
     }
 }

@@ -147,10 +147,7 @@ async fn connect(
     parts: &mut ChannelParts,
 ) -> Result<(), Failure> {
     let person = caller.person()?;
-    let reference = match arguments.space {
-        Some(reference) => reference,
-        None => caller.only_space().await?,
-    };
+    let reference = caller.named_or_only(arguments.space).await?;
     let program = match arguments.command.as_slice() {
         [] => Program::LoginShell,
         // One word is a line for the shell, several are a program with its arguments.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
 use spaces_protocol::frame::{Program, Start};
-use spaces_protocol::name::SpaceReference;
+use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
 use tracing::{error, info, warn};
 
@@ -68,16 +68,16 @@ pub(crate) async fn find(
         Ok(FindSpace::Found(space)) => Ok(space),
         Ok(FindSpace::Absent) => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
             .hint("`list` shows the spaces you can use")),
-        Ok(FindSpace::Ambiguous(ids)) => {
-            let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(
-                Code::Ambiguous,
-                format!("`{reference}` is the name of more than one space: {ids}"),
-            )
-            .hint("name it by its id"))
-        }
+        Ok(FindSpace::Ambiguous(ids)) => Err(ambiguous(reference, &ids)),
         Err(error) => Err(store_failed(&error)),
     }
+}
+
+/// A name that does not say which.
+pub(crate) fn ambiguous(reference: &SpaceReference, ids: &[SpaceId]) -> Failure {
+    let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+    Failure::new(Code::Ambiguous, format!("`{reference}` is the name of more than one space: {ids}"))
+        .hint("name it by its id")
 }
 
 /// Logs what the store said, for the person knows only that it failed.

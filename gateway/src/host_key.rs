@@ -1,7 +1,6 @@
 //! The gateway's identity: an Ed25519 host key in the state folder, made at the first start.
 
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -17,7 +16,10 @@ const FILE: &str = "ssh_host_ed25519_key";
 pub(crate) fn load_or_create(state: &Path) -> anyhow::Result<PrivateKey> {
     let path = state.join(FILE);
     match PrivateKey::read_openssh_file(&path) {
-        Ok(key) => Ok(key),
+        Ok(key) => {
+            write_public(&key, &path)?;
+            Ok(key)
+        }
         Err(_) if !path.exists() => create(state, &path),
         Err(error) => Err(error).with_context(|| format!("cannot read the host key {}", path.display())),
     }
@@ -32,16 +34,25 @@ fn create(state: &Path, path: &Path) -> anyhow::Result<PrivateKey> {
     let mut file = tempfile::Builder::new().prefix(".host-key").tempfile_in(state)?;
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
-    file.persist(path).with_context(|| format!("cannot write the host key {}", path.display()))?;
-    let public = key.public_key().to_openssh()? + "\n";
-    std::fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .open(path.with_extension("pub"))?
-        .write_all(public.as_bytes())?;
+    match file.persist_noclobber(path) {
+        Ok(_file) => {}
+        // `bootstrap` beside the first `serve`: whoever came first made the key.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => return load_or_create(state),
+        Err(error) => {
+            return Err(error.error).with_context(|| format!("cannot write the host key {}", path.display()));
+        }
+    }
+    write_public(&key, path)?;
     Ok(key)
+}
+
+/// The public half beside it, for people who hand it out.
+fn write_public(key: &PrivateKey, path: &Path) -> anyhow::Result<()> {
+    let (path, text) = (path.with_extension("pub"), key.public_key().to_openssh()? + "\n");
+    if std::fs::read(&path).is_ok_and(|present| present == text.as_bytes()) {
+        return Ok(());
+    }
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// What auth keys of this gateway carry.
@@ -60,6 +71,10 @@ mod tests {
         let made = load_or_create(state.path()).unwrap();
         let read = load_or_create(state.path()).unwrap();
         assert_eq!(made.public_key(), read.public_key());
+        let public = state.path().join(FILE).with_extension("pub");
+        std::fs::remove_file(&public).unwrap();
+        load_or_create(state.path()).unwrap();
+        assert!(public.exists(), "the public half comes back");
         let permissions = state.path().join(FILE).metadata().unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, 0o600);
     }

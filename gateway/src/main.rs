@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use spaces_protocol::name::Email;
+use tracing::error;
 
 use crate::bootstrap::FirstSpace;
 use crate::config::{Config, LogFormat};
@@ -112,5 +113,10 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
         LogFormat::Human => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().init(),
     }
+    // Where the operator looks: a collector of JSON lines cannot read what the standard hook prints.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        error!(place, message = panic.payload_as_str(), "a task crashed");
+    }));
     Ok(())
 }

@@ -172,3 +172,15 @@ fn a_gateway_whose_host_key_changed_gets_nothing() {
     assert_eq!(alice.spaces(&["whoami"]).ok(), "alice@example.com\n");
     platform.wait_for_log("a key is offered");
 }
+
+/// What stands on standard output may be shown once only: a script must not take it for delivered.
+#[test]
+fn an_answer_that_could_not_be_written_is_no_success() {
+    let platform = Platform::start();
+    let person = logged_in(&platform, "alice@example.com");
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("it is there");
+    let output = person.spaces_command().arg("whoami").stdout(full).output().expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.starts_with("error: it was done, but the answer could not be written: "), "{told}");
+    assert_eq!(output.status.code(), Some(1));
+}

@@ -18,7 +18,7 @@ use spaces_store::{
 
 use super::run::Caller;
 use super::spaces::change;
-use crate::entrance::store_failed;
+use crate::entrance::{ambiguous, store_failed};
 use crate::identity::PlatformAdmin;
 
 /// Runs a command of a platform admin.
@@ -90,7 +90,7 @@ async fn approve(
 async fn realize(caller: &Caller<'_>, id: SpaceId, name: SpaceName, progress: Progress) -> SpaceChange {
     match caller.platform.lifecycle.realize(id, progress).await {
         Ok(space) => change(&space),
-        // Logged where it happened; the intent stands, and reconciliation tries again.
+        // Logged where it happened; the intent stands, and entering or `space up` tries again.
         Err(_) => SpaceChange { id, name, state: Some(SpaceState::Failed) },
     }
 }
@@ -164,14 +164,7 @@ async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Sp
     match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
         AnySpace::Found(space) => Ok(space.id),
         AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))),
-        AnySpace::Ambiguous(ids) => {
-            let ids = ids.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
-            Err(Failure::new(
-                Code::Ambiguous,
-                format!("`{reference}` is the name of more than one space: {ids}"),
-            )
-            .hint("name it by its id"))
-        }
+        AnySpace::Ambiguous(ids) => Err(ambiguous(reference, &ids)),
     }
 }
 

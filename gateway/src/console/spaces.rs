@@ -49,8 +49,19 @@ pub(crate) async fn delete(
 }
 
 impl Caller<'_> {
+    /// The Space that was named, or the only one this person can use.
+    pub(crate) async fn named_or_only(
+        &self,
+        named: Option<SpaceReference>,
+    ) -> Result<SpaceReference, Failure> {
+        match named {
+            Some(reference) => Ok(reference),
+            None => self.only_space().await,
+        }
+    }
+
     /// The one Space this person can use; an error that says which there are, if it is not one.
-    pub(crate) async fn only_space(&self) -> Result<SpaceReference, Failure> {
+    async fn only_space(&self) -> Result<SpaceReference, Failure> {
         let mut mine = mine(self).await?;
         mine.retain(|space| space.desired != Desired::Deleted);
         match mine.as_slice() {

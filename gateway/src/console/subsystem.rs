@@ -61,10 +61,7 @@ async fn run(caller: &Caller<'_>, command: RequestCommand, progress: Progress) -
         RequestCommand::Login(arguments) => caller.login(arguments).await,
         RequestCommand::Shared(command) => caller.run(command, progress).await,
         RequestCommand::Connect(arguments) => {
-            let reference = match arguments.space {
-                Some(reference) => reference,
-                None => caller.only_space().await?,
-            };
+            let reference = caller.named_or_only(arguments.space).await?;
             let space = entrance::find(caller.platform, caller.person()?, &reference).await?;
             let awake = caller.platform.lifecycle.ensure_running(&space, progress).await;
             awake.map_err(|error| error.explain(&reference.to_string()))?;

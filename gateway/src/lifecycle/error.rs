@@ -64,8 +64,7 @@ impl LifecycleError {
 
 /// The store does not answer.
 pub(crate) fn store_unavailable() -> Failure {
-    Failure::new(Code::Unavailable, "the platform's store does not answer")
-        .hint("nothing was changed; try again later")
+    Failure::new(Code::Unavailable, "the platform's store does not answer").hint("try again later")
 }
 
 fn explain_provision(error: &ProvisionError, space: &str) -> Failure {

@@ -145,8 +145,12 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
             match (waiting, unframed(reader, writer)) {
                 // The asker may have given up in this very moment; the guest sees a closed connection.
                 (Some(asker), Ok(stream)) => drop(asker.send(stream)),
-                (Some(_), Err(error)) => warn!(space = %shared.space, %error, "a guest's channel is of no use"),
-                (None, _) => debug!(space = %shared.space, "a guest came with a ticket that nobody waits for"),
+                (Some(_), Err(error)) => {
+                    warn!(space = %shared.space, %error, "a guest's channel is of no use")
+                }
+                (None, _) => {
+                    debug!(space = %shared.space, "a guest came with a ticket that nobody waits for")
+                }
             }
         }
         Ok(FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_)) => {

@@ -35,7 +35,10 @@ pub(crate) fn framed(stream: UnixStream) -> (GuestReader, GuestWriter) {
 }
 
 /// The connection again, for another thread's reactor. A guest that said more than it was asked for is refused.
-pub(crate) fn unframed(reader: GuestReader, writer: GuestWriter) -> io::Result<std::os::unix::net::UnixStream> {
+pub(crate) fn unframed(
+    reader: GuestReader,
+    writer: GuestWriter,
+) -> io::Result<std::os::unix::net::UnixStream> {
     let parts = reader.0.into_parts();
     if !parts.read_buf.is_empty() || writer.queued.has_remaining() {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes before their time"));
