@@ -17,12 +17,12 @@ use crate::progress::Reporter;
 use crate::relay::{self, Ended};
 use crate::ssh::{ChannelParts, Purpose};
 
-/// What a channel's purpose means inside a Space; subsystems have no meaning there yet.
-pub(crate) fn program(purpose: Purpose) -> Option<Program> {
+/// What a channel's purpose means inside a Space. No other subsystem than SFTP is served there.
+pub(crate) fn program(purpose: Purpose) -> Program {
     match purpose {
-        Purpose::Shell => Some(Program::LoginShell),
-        Purpose::Exec(command) => Some(Program::Command(command)),
-        Purpose::Subsystem(_) => None,
+        Purpose::Shell => Program::LoginShell,
+        Purpose::Exec(command) => Program::Command(command),
+        Purpose::Subsystem(_) => Program::Sftp,
     }
 }
 

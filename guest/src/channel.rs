@@ -10,11 +10,11 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use spaces_protocol::frame::{Frame, FromGuest, Hello, Start, ToGuest};
+use spaces_protocol::frame::{Frame, FromGuest, Hello, Program, Start, ToGuest};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time;
 
-use crate::connection::{ConnectionError, FrameReader, FrameWriter, dial};
+use crate::connection::{self, ConnectionError, FrameReader, FrameWriter, dial};
 use crate::input::{Input, Sink};
 use crate::output::{Output, Source};
 use crate::space::{Full, Space};
@@ -48,6 +48,9 @@ pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), Connectio
     let Some((mut frames, mut writer, start)) = opened? else {
         return Ok(());
     };
+    if start.program == Program::Sftp {
+        return hand_over(&space, frames, writer, &start).await;
+    }
     let result = match begin(&space, &start) {
         Ok((running, _permit)) => run(&space, &mut frames, &mut writer, running).await,
         Err(refusal) => writer.send(FromGuest::Failed(refusal.to_string())).await.map(|()| End::OurSide),
@@ -104,6 +107,28 @@ fn begin(space: &Space, start: &Start) -> Result<(Running, OwnedSemaphorePermit)
     let permit = space.admit()?;
     let running = spawn::start(space, start)?;
     Ok((running, permit))
+}
+
+/// Gives the connection to a process that serves SFTP on it, and waits for that process.
+async fn hand_over(
+    space: &Space,
+    frames: FrameReader,
+    mut writer: FrameWriter,
+    start: &Start,
+) -> Result<(), ConnectionError> {
+    let started = space.admit().map_err(Refusal::from).and_then(|permit| {
+        let socket = connection::descriptor_of(&frames).map_err(SpawnError::Pipes)?;
+        Ok((spawn::start_sftp(space, start, socket)?, permit))
+    });
+    match started {
+        Ok((exit, _permit)) => {
+            connection::leave(frames, writer);
+            // Only its end matters: it has told the gateway how it ended.
+            drop(exit.await);
+            Ok(())
+        }
+        Err(refusal) => writer.send(FromGuest::Failed(refusal.to_string())).await,
+    }
 }
 
 /// Joins a program and its connection. When this returns, every descriptor of the program's is closed.

@@ -73,8 +73,7 @@ impl FrameReader {
         let watch = if let Some(watch) = self.hangup.take() {
             watch
         } else {
-            let stream: &UnixStream = self.frames.get_ref().as_ref();
-            descriptor::watch(stream.as_fd().try_clone_to_owned()?, Interest::READABLE)?
+            descriptor::watch(descriptor_of(self)?, Interest::READABLE)?
         };
         let watch = self.hangup.insert(watch);
         loop {
@@ -85,6 +84,17 @@ impl FrameReader {
             ready.clear_ready();
         }
     }
+}
+
+/// The connection's own descriptor once more, for a process that takes it over.
+pub(crate) fn descriptor_of(frames: &FrameReader) -> io::Result<OwnedFd> {
+    let stream: &UnixStream = frames.frames.get_ref().as_ref();
+    stream.as_fd().try_clone_to_owned()
+}
+
+/// Lets go of a connection that another process has taken over. Merely dropping it would end it for that one too.
+pub(crate) fn leave(frames: FrameReader, writer: FrameWriter) {
+    drop(frames.frames.into_inner().reunite(writer.0));
 }
 
 impl FrameWriter {

@@ -29,6 +29,7 @@ mod passwd;
 mod queue;
 mod reaper;
 mod reason;
+mod sftp;
 mod shutdown;
 mod signals;
 mod space;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let socket = match (arguments.next(), arguments.next()) {
         (None, _) => PathBuf::from(frame::SOCKET_PATH),
         (Some(only), None) if only == OsStr::new("--version") => return print_version(),
+        (Some(only), None) if only == OsStr::new(sftp::ARGUMENT) => return report("SFTP", sftp::serve()),
         // Tests alone name a socket.
         (Some(only), None) => PathBuf::from(only),
         (Some(_), Some(_)) => {
@@ -60,10 +62,14 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(socket) {
+    report("cannot start", run(socket))
+}
+
+fn report(what: &str, outcome: io::Result<()>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            journal::note(format_args!("cannot start: {error}"));
+            journal::note(format_args!("{what}: {error}"));
             ExitCode::FAILURE
         }
     }

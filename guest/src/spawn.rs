@@ -22,6 +22,7 @@ use crate::descriptor::Descriptor;
 use crate::environment::{self, TerminalNames};
 use crate::motd;
 use crate::reason;
+use crate::sftp;
 use crate::space::Space;
 use crate::terminal::{self, Terminal};
 
@@ -34,6 +35,9 @@ pub(crate) enum SpawnError {
     /// No program can be given such a command.
     #[error("the command contains a NUL byte")]
     NulInCommand,
+    /// SFTP takes its connection over: [`start_sftp`].
+    #[error("SFTP is no program for a shell")]
+    NotAProgram,
     /// No terminal.
     #[error("cannot make a terminal: {}", reason::of(.0))]
     Terminal(#[source] io::Error),
@@ -97,11 +101,38 @@ pub(crate) fn start(space: &Space, start: &Start) -> Result<Running, SpawnError>
         names.as_ref(),
         &start.environment,
     ));
-    child::log_in(&mut command, login(space, &account, &streams));
+    let terminal = match &streams {
+        Streams::Terminal(_) => ControllingTerminal::StandardInput,
+        Streams::Pipes { .. } => ControllingTerminal::None,
+    };
+    child::log_in(&mut command, login(space, &account, terminal));
     let failed = |source| SpawnError::Shell { shell: account.shell.clone(), source };
     let pid = Pid::from_raw(command.spawn().map_err(failed)?.id().cast_signed());
     let exit = space.children.register(pid);
     Ok(Running { pid, exit, greeting: greeting(&account, start), streams })
+}
+
+/// Starts this program once more, as the person's user, to serve SFTP on this connection. Gives its end.
+pub(crate) fn start_sftp(
+    space: &Space,
+    start: &Start,
+    socket: OwnedFd,
+) -> Result<oneshot::Receiver<Exit>, SpawnError> {
+    let account = account::look_up(&start.user)?;
+    // The kernel's name for the program that runs: it needs no path that the image would have to have.
+    let program = PathBuf::from("/proc/self/exe");
+    let mut command = Command::new(&program);
+    command.arg0("spaces-guest").arg(sftp::ARGUMENT).stdin(socket);
+    command.env_clear().envs(environment::of_login(
+        &space.image_environment,
+        &account,
+        None,
+        &start.environment,
+    ));
+    child::log_in(&mut command, login(space, &account, ControllingTerminal::None));
+    let failed = |source| SpawnError::Shell { shell: program.clone(), source };
+    let pid = Pid::from_raw(command.spawn().map_err(failed)?.id().cast_signed());
+    Ok(space.children.register(pid))
 }
 
 /// The shell with its arguments. The command's own text is the shell's to read, as after sshd.
@@ -114,6 +145,7 @@ fn command(shell: &Path, program: &Program) -> Result<Command, SpawnError> {
             dashed.push(name);
             command.arg0(dashed);
         }
+        Program::Sftp => return Err(SpawnError::NotAProgram),
         Program::Command(bytes) if bytes.contains(&0) => return Err(SpawnError::NulInCommand),
         Program::Command(bytes) => {
             command.arg0(name).arg("-c").arg(OsStr::from_bytes(bytes));
@@ -146,7 +178,7 @@ fn pipe() -> nix::Result<(OwnedFd, OwnedFd)> {
     pipe2(OFlag::O_CLOEXEC)
 }
 
-fn login(space: &Space, account: &Account, streams: &Streams) -> Login {
+fn login(space: &Space, account: &Account, terminal: ControllingTerminal) -> Login {
     let home = account.home.clone().into_os_string().into_vec();
     Login {
         uid: Uid::from_raw(account.uid),
@@ -154,10 +186,7 @@ fn login(space: &Space, account: &Account, streams: &Streams) -> Login {
         groups: account.groups.iter().copied().map(Gid::from_raw).collect(),
         // A NUL in passwd: as good as a home that does not exist.
         home: CString::new(home).unwrap_or_default(),
-        terminal: match streams {
-            Streams::Terminal(_) => ControllingTerminal::StandardInput,
-            Streams::Pipes { .. } => ControllingTerminal::None,
-        },
+        terminal,
         open_files: space.open_files,
     }
 }
@@ -165,6 +194,6 @@ fn login(space: &Space, account: &Account, streams: &Streams) -> Login {
 fn greeting(account: &Account, start: &Start) -> Option<Vec<u8>> {
     match (&start.program, &start.terminal) {
         (Program::LoginShell, Some(_)) => motd::for_login(&account.home),
-        (Program::LoginShell, None) | (Program::Command(_), _) => None,
+        (Program::LoginShell, None) | (Program::Command(_) | Program::Sftp, _) => None,
     }
 }

@@ -22,7 +22,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 /// Spoken version; a guest and a gateway of different versions do not talk.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Most bytes of stream data in one frame: below this the system calls cost a third of the rate, above it
 /// nothing is gained.
@@ -170,6 +170,8 @@ pub enum Program {
     LoginShell,
     /// `shell -c COMMAND`; any bytes but NUL.
     Command(Vec<u8>),
+    /// SFTP version 3, served by the guest as the user.
+    Sftp,
 }
 
 /// A pseudo-terminal, RFC 4254 section 6.2.

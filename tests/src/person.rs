@@ -47,8 +47,20 @@ impl Person {
         self.ssh_arguments(Command::new("ssh"))
     }
 
+    /// `sftp` or `scp`, which take most of ssh's options.
+    pub fn files_command(&self, program: &str) -> Command {
+        self.ssh_arguments(timeout_command(program, DEADLINE))
+    }
+
+    /// `ssh` and its options as one line, for programs that run it themselves.
+    pub fn ssh_line(&self) -> String {
+        let command = self.ssh_without_deadline();
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
     fn ssh_arguments(&self, mut command: Command) -> Command {
-        command.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(self.key());
+        command.args(["-F", "none", "-o", &format!("Port={}", self.port), "-i"]).arg(self.key());
         for option in [
             "IdentitiesOnly=yes",
             "StrictHostKeyChecking=yes",

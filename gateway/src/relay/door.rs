@@ -142,14 +142,15 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
         }
         Ok(FromGuest::Hello(Hello::Channel { ticket })) => {
             let waiting = shared.waiting().remove(&ticket);
-            match (waiting, unframed(reader, writer)) {
+            let Some(asker) = waiting else {
+                debug!(space = %shared.space, "a guest came with a ticket that nobody waits for");
+                return;
+            };
+            match unframed(reader, writer) {
                 // The asker may have given up in this very moment; the guest sees a closed connection.
-                (Some(asker), Ok(stream)) => drop(asker.send(stream)),
-                (Some(_), Err(error)) => {
-                    warn!(space = %shared.space, %error, "a guest's channel is of no use")
-                }
-                (None, _) => {
-                    debug!(space = %shared.space, "a guest came with a ticket that nobody waits for")
+                Ok(stream) => drop(asker.send(stream)),
+                Err(error) => {
+                    warn!(space = %shared.space, %error, "a guest's channel is of no use");
                 }
             }
         }

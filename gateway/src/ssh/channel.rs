@@ -22,6 +22,9 @@ use crate::{console, entrance, tasks};
 const VARIABLES: usize = 64;
 const VARIABLE_BYTES: usize = 32 * 1024;
 
+/// The one subsystem of a Space.
+const SFTP: &str = "sftp";
+
 /// What a channel is for, RFC 4254 section 6.5.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -36,7 +39,7 @@ impl Purpose {
         match (self, login) {
             (Self::Shell | Self::Exec(_), _) | (Self::Subsystem(_), LoginName::Console) => true,
             (Self::Subsystem(name), LoginName::Join) => name == wire::SUBSYSTEM,
-            (Self::Subsystem(_), LoginName::Space(_)) => false,
+            (Self::Subsystem(name), LoginName::Space(_)) => name == SFTP,
         }
     }
 }
@@ -171,9 +174,7 @@ async fn serve_purpose(
             return console::serve(platform, principal, purpose, parts).await;
         }
     };
-    let Some(program) = entrance::program(purpose) else {
-        return finish(parts, 1).await;
-    };
+    let program = entrance::program(purpose);
     if let Err(failure) = entrance::enter(platform, person, space, program, parts).await {
         fail(parts, &failure).await;
     }

@@ -1,0 +1,96 @@
+//! A channel's connection, as frames, by a process that waits for them.
+
+use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::os::unix::net::UnixStream;
+
+use bytes::{Bytes, BytesMut};
+use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, MAX_FRAME, ToGuest};
+
+use super::invalid;
+
+/// Frames both ways.
+pub(crate) struct Frames {
+    socket: UnixStream,
+    input: BufReader<UnixStream>,
+}
+
+/// What came from the gateway.
+pub(crate) enum Incoming {
+    Data(Bytes),
+    /// No more comes.
+    End,
+    /// The gateway has closed.
+    Gone,
+}
+
+impl Frames {
+    pub(crate) fn new(socket: UnixStream) -> io::Result<Self> {
+        Ok(Self { input: BufReader::new(socket.try_clone()?), socket })
+    }
+
+    /// The next bytes, or the end of them.
+    pub(crate) fn next(&mut self) -> io::Result<Incoming> {
+        loop {
+            let mut length = [0; 4];
+            match self.input.read_exact(&mut length) {
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Incoming::Gone),
+                outcome => outcome?,
+            }
+            let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+            if length > MAX_FRAME {
+                return Err(invalid("a frame that is too long"));
+            }
+            let mut frame = BytesMut::zeroed(length);
+            self.input.read_exact(&mut frame)?;
+            match Frame::decode(frame.freeze()).map_err(invalid)? {
+                Frame::Stdin(data) => return Ok(Incoming::Data(data)),
+                Frame::Message(ToGuest::StdinEof) => return Ok(Incoming::End),
+                // There is no terminal, and no program that a signal is for; that nobody reads any more shows
+                // with the next answer.
+                Frame::Message(ToGuest::Resize(_) | ToGuest::Signal(_) | ToGuest::OutputClosed) => {}
+                Frame::Message(ToGuest::Open { .. } | ToGuest::Start(_))
+                | Frame::Stdout(_)
+                | Frame::Stderr(_) => return Err(invalid("a frame out of turn")),
+            }
+        }
+    }
+
+    /// Sends bytes, and forgets them.
+    pub(crate) fn send(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
+        let head = Frame::<FromGuest>::Stdout(Bytes::new()).encode().map_err(invalid)?;
+        for piece in bytes.chunks(MAX_DATA) {
+            self.write(&head, piece)?;
+        }
+        bytes.clear();
+        Ok(())
+    }
+
+    pub(crate) fn started(&mut self) -> io::Result<()> {
+        self.message(FromGuest::Started)
+    }
+
+    pub(crate) fn exited(&mut self, status: u8) -> io::Result<()> {
+        self.message(FromGuest::Exited(Exit::Status(status)))
+    }
+
+    fn message(&mut self, message: FromGuest) -> io::Result<()> {
+        self.write(&Frame::Message(message).encode().map_err(invalid)?, &[])
+    }
+
+    /// Copies nothing: head and bytes go out of where they are.
+    fn write(&mut self, head: &[u8], bytes: &[u8]) -> io::Result<()> {
+        let length = u32::try_from(head.len() + bytes.len()).map_err(io::Error::other)?.to_be_bytes();
+        let mut slices = [IoSlice::new(&length), IoSlice::new(head), IoSlice::new(bytes)];
+        let mut left = slices.as_mut_slice();
+        IoSlice::advance_slices(&mut left, 0);
+        while !left.is_empty() {
+            match self.socket.write_vectored(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => IoSlice::advance_slices(&mut left, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
