@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) space: SpaceConfig,
     pub(crate) access: AccessConfig,
+    pub(crate) forwarding: ForwardingConfig,
     pub(crate) limits: LimitsConfig,
 }
 
@@ -70,6 +71,12 @@ pub(crate) struct AccessConfig {
     pub(crate) requests: bool,
     #[serde(deserialize_with = "duration")]
     pub(crate) auth_key_lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ForwardingConfig {
+    pub(crate) allowed: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -4,18 +4,21 @@
 use std::sync::Arc;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
-use spaces_protocol::frame::{Program, Start};
+use spaces_protocol::frame::{Listening, Place, Program, Start};
 use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::audit;
+use crate::forward::{LISTEN, Origin, Way};
 use crate::identity::Person;
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::relay::{self, Ended};
-use crate::ssh::{ChannelParts, Purpose};
+use crate::ssh::{Agent, ChannelParts, Purpose};
+use crate::tasks::Owned;
 
 /// What a channel's purpose means inside a Space. No other subsystem than SFTP is served there.
 pub(crate) fn program(purpose: Purpose) -> Program {
@@ -43,7 +46,9 @@ pub(crate) async fn enter(
     audit::entered(platform, person, space.id.to_string(), from, outcome.as_ref().err());
     let guest = outcome?;
     info!(space = %space.id, user = %person.user().email, "entered");
-    let start = start(platform, program, parts);
+    let agent = lend_agent(platform, person, &space, parts).await;
+    let mut start = start(platform, program, parts);
+    start.environment.extend(agent.as_ref().map(|(path, _)| ("SSH_AUTH_SOCK".to_owned(), path.clone())));
     match relay::run(&mut parts.ssh, guest, start).await {
         Ended::Exited | Ended::ClientGone => Ok(()),
         Ended::NotStarted(text) => Err(Failure::new(
@@ -100,6 +105,33 @@ async fn wake_and_dial(
         Err(error) => {
             warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
             Err(no_guest(platform, reference).await)
+        }
+    }
+}
+
+/// A socket in the Space that leads to the client's agent, for as long as the second half is kept. Without one
+/// programs run all the same, as with sshd.
+async fn lend_agent(
+    platform: &Arc<Platform>,
+    person: &Person,
+    space: &Granted<Space>,
+    parts: &ChannelParts,
+) -> Option<(String, Owned)> {
+    if parts.agent == Agent::Kept {
+        return None;
+    }
+    let way = Way {
+        platform: Arc::clone(platform),
+        person: person.clone(),
+        space: SpaceReference::Id(space.id),
+        handle: parts.ssh.handle.clone(),
+        room: Arc::clone(&parts.room),
+    };
+    match timeout(LISTEN, way.listen(Place::Agent, |_port| Origin::Agent)).await {
+        Ok(Some((Listening::Path(path), listener))) => Some((path, listener)),
+        Ok(Some((Listening::Port(_), _)) | None) | Err(_) => {
+            warn!(space = %space.id, "no socket could be made for the client's agent");
+            None
         }
     }
 }

@@ -5,6 +5,7 @@ mod bootstrap;
 mod config;
 mod console;
 mod entrance;
+mod forward;
 mod host_key;
 mod identity;
 mod lifecycle;

@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 mod channel;
 mod connection;
+mod forwards;
 mod lanes;
 mod listener;
 mod public_key;
@@ -11,7 +12,7 @@ mod stream;
 mod transport;
 
 pub(crate) use channel::Purpose;
-pub(crate) use channel::{ChannelParts, fail, finish};
+pub(crate) use channel::{Agent, ChannelParts, fail, finish, still_known};
 pub(crate) use lanes::Lanes;
 pub(crate) use listener::{bind, serve};
 pub(crate) use public_key::parse_public_key;

@@ -10,7 +10,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use spaces_protocol::frame::{Frame, FromGuest, Hello, Program, Start, ToGuest};
+use spaces_protocol::frame::{Frame, FromGuest, Hello, Program, Start, Task, ToGuest};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time;
 
@@ -19,6 +19,7 @@ use crate::input::{Input, Sink};
 use crate::output::{Output, Source};
 use crate::space::{Full, Space};
 use crate::spawn::{self, Running, SpawnError, Streams};
+use crate::{forward, listener};
 
 /// How long dialling and waiting for [`Start`] may take together: a ticket is short-lived.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -45,20 +46,31 @@ pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), Connectio
     let Ok(opened) = time::timeout(START_DEADLINE, open(&space, ticket)).await else {
         return Ok(());
     };
-    let Some((mut frames, mut writer, start)) = opened? else {
+    let Some((frames, writer, task)) = opened? else {
         return Ok(());
     };
-    if start.program == Program::Sftp {
-        return hand_over(&space, frames, writer, &start).await;
+    match task {
+        Task::Run(start) if start.program == Program::Sftp => hand_over(&space, frames, writer, &start).await,
+        Task::Run(start) => run_program(&space, frames, writer, &start).await,
+        Task::Dial { user, endpoint } => forward::dial(&space, frames, writer, &user, &endpoint).await,
+        Task::Listen { user, place } => listener::serve(&space, frames, writer, &user, &place).await,
+        Task::Adopt { connection } => forward::adopt(&space, frames, writer, connection).await,
     }
-    let result = match begin(&space, &start) {
-        Ok((running, _permit)) => run(&space, &mut frames, &mut writer, running).await,
+}
+
+async fn run_program(
+    space: &Space,
+    mut frames: FrameReader,
+    mut writer: FrameWriter,
+    start: &Start,
+) -> Result<(), ConnectionError> {
+    let result = match begin(space, start) {
+        Ok((running, _permit)) => run(space, &mut frames, &mut writer, running).await,
         Err(refusal) => writer.send(FromGuest::Failed(refusal.to_string())).await.map(|()| End::OurSide),
     };
     match result {
         Ok(End::OurSide) => {
-            drop(writer);
-            drop(time::timeout(LINGER, discard(&mut frames)).await);
+            close(frames, writer).await;
             Ok(())
         }
         // The gateway is gone, and with it whoever would want to know.
@@ -76,7 +88,7 @@ enum End {
 async fn open(
     space: &Space,
     ticket: u64,
-) -> Result<Option<(FrameReader, FrameWriter, Start)>, ConnectionError> {
+) -> Result<Option<(FrameReader, FrameWriter, Task)>, ConnectionError> {
     let (mut frames, writer) = loop {
         match dial(&space.socket, Hello::Channel { ticket }).await {
             Err(ConnectionError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -87,7 +99,7 @@ async fn open(
     };
     match frames.next().await? {
         None => Ok(None),
-        Some(Frame::Message(ToGuest::Start(start))) => Ok(Some((frames, writer, start))),
+        Some(Frame::Message(ToGuest::Begin(task))) => Ok(Some((frames, writer, task))),
         Some(
             Frame::Message(
                 ToGuest::Open { .. }
@@ -160,6 +172,12 @@ async fn run(
         result = output => result.map(|()| End::OurSide),
         result = input.run() => result.map(|()| End::GatewaySide),
     }
+}
+
+/// Ends a channel from our side.
+pub(crate) async fn close(mut frames: FrameReader, writer: FrameWriter) {
+    drop(writer);
+    drop(time::timeout(LINGER, discard(&mut frames)).await);
 }
 
 /// Reads until the gateway closes.

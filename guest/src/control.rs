@@ -65,7 +65,7 @@ async fn serve(space: &Rc<Space>) -> Result<(), ConnectionError> {
         let ticket = match frame {
             Frame::Message(ToGuest::Open { ticket }) => ticket,
             Frame::Message(
-                ToGuest::Start(_)
+                ToGuest::Begin(_)
                 | ToGuest::StdinEof
                 | ToGuest::OutputClosed
                 | ToGuest::Resize(_)

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use crate::buffers::Buffers;
 use crate::limits::OpenFiles;
+use crate::listener::Accepted;
 use crate::reaper::Children;
 
 /// Most channels that run at once: a thousand programs are a runaway client, not a person.
@@ -27,6 +28,8 @@ pub(crate) struct Space {
     pub(crate) image_environment: Vec<(OsString, OsString)>,
     /// What a program may open, before process 1 raised its own.
     pub(crate) open_files: Option<OpenFiles>,
+    /// Connections to where somebody listens, that no channel carries yet.
+    pub(crate) accepted: Accepted,
     channels: Arc<Semaphore>,
     stopping: Cell<bool>,
 }
@@ -51,6 +54,7 @@ impl Space {
             buffers: Rc::new(Buffers::default()),
             image_environment: std::env::vars_os().collect(),
             open_files: OpenFiles::raise(),
+            accepted: Accepted::default(),
             channels: Arc::new(Semaphore::new(MAX_CHANNELS as usize)),
             stopping: Cell::new(false),
         }

@@ -7,12 +7,16 @@
 //!   |-- Hello::Control ------------------------->|   one connection, kept
 //!   |<------------------------- Open { ticket } -|   for each channel the gateway wants
 //!   |-- Hello::Channel { ticket } -------------->|   one more connection: its own back-pressure
-//!   |<------------------------------ Start{..} --|
+//!   |<------------------------ Begin(Run{..}) --|
 //!   |-- Started | Failed ----------------------->|
 //!   |<=== Stdin, StdinEof, Resize, Signal =======|
 //!   |==== Stdout, Stderr, Exited ===============>|   Exited comes once, when the process ended;
 //!   |-- (connection closed) -------------------->|   the close says that its output is complete
 //! ```
+//!
+//! Instead of a program a channel may be a socket of the Space ([`Task::Dial`], [`Task::Adopt`]), whose two
+//! directions end apart ([`ToGuest::StdinEof`], [`FromGuest::StdoutEof`]), or somebody who listens for such sockets
+//! ([`Task::Listen`], then [`FromGuest::Accepted`] for each, as long as the channel is there).
 //!
 //! On the wire a frame is a length prefix (by the codec), one byte of kind, and a body: raw bytes for the
 //! three streams, postcard for the rest. Whatever comes from a guest is hostile until [`Frame::decode`] and
@@ -125,8 +129,8 @@ pub enum ToGuest {
         /// Random, single use, short-lived.
         ticket: u64,
     },
-    /// First on a channel: run this.
-    Start(Start),
+    /// First on a channel: do this.
+    Begin(Task),
     /// No more bytes for standard input.
     StdinEof,
     /// The client reads no more output: close the program's, so that its next write fails.
@@ -137,6 +141,32 @@ pub enum ToGuest {
     Signal(Signal),
 }
 
+/// What a channel is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Task {
+    /// Run a program.
+    Run(Start),
+    /// Connect to this, and carry the bytes.
+    Dial {
+        /// As in [`Start::user`].
+        user: String,
+        /// Where to.
+        endpoint: Endpoint,
+    },
+    /// Listen here.
+    Listen {
+        /// As in [`Start::user`].
+        user: String,
+        /// Where.
+        place: Place,
+    },
+    /// Carry the bytes of a connection that was [`FromGuest::Accepted`].
+    Adopt {
+        /// Its number.
+        connection: u64,
+    },
+}
+
 /// From a guest to the gateway.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FromGuest {
@@ -144,8 +174,19 @@ pub enum FromGuest {
     Hello(Hello),
     /// The program runs.
     Started,
-    /// The program could not be started; the text is for the person.
+    /// The program could not be started, or the socket not be made; the text is for the person.
     Failed(String),
+    /// The answer to [`Task::Listen`].
+    Listening(Listening),
+    /// Somebody connected to where we listen. Whoever adopts it has to be quick.
+    Accepted {
+        /// Unique for this guest.
+        connection: u64,
+        /// Where from, for TCP.
+        from: Option<(String, u16)>,
+    },
+    /// The socket's other end writes no more. It may still read.
+    StdoutEof,
     /// The program ended. Output may still follow until the connection closes.
     Exited(Exit),
 }
@@ -161,6 +202,45 @@ pub struct Start {
     pub environment: Vec<(String, String)>,
     /// A terminal, if the client asked for one.
     pub terminal: Option<Terminal>,
+}
+
+/// A socket to connect to, inside the Space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Endpoint {
+    /// A name or an address, which the Space resolves.
+    Tcp {
+        /// Host.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A path; any bytes but NUL.
+    Unix(Vec<u8>),
+}
+
+/// A socket to listen on, inside the Space.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Place {
+    /// RFC 4254, section 7.1: an address, a name, "" for everywhere; port 0 for any that is free.
+    Tcp {
+        /// Address.
+        address: String,
+        /// Port.
+        port: u16,
+    },
+    /// A path; any bytes but NUL.
+    Unix(Vec<u8>),
+    /// A path that nobody but the user can guess or reach, for an SSH agent.
+    Agent,
+}
+
+/// Where a guest listens now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Listening {
+    /// This port.
+    Port(u16),
+    /// This path.
+    Path(String),
 }
 
 /// A shell or a command for it.
@@ -255,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_message_frame_comes_back_as_it_went() {
-        let start = ToGuest::Start(Start {
+        let start = ToGuest::Begin(Task::Run(Start {
             program: Program::Command(b"printf '\\xff'".to_vec()),
             user: "space".to_owned(),
             environment: vec![("LANG".to_owned(), "C".to_owned())],
@@ -264,7 +344,7 @@ mod tests {
                 size: WindowSize::default(),
                 modes: vec![(53, 1)],
             }),
-        });
+        }));
         let frame = Frame::Message(start);
         assert_eq!(Frame::decode(frame.encode().unwrap()).unwrap(), frame);
     }

@@ -154,7 +154,14 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
                 }
             }
         }
-        Ok(FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_)) => {
+        Ok(
+            FromGuest::Started
+            | FromGuest::Failed(_)
+            | FromGuest::Exited(_)
+            | FromGuest::Listening(_)
+            | FromGuest::Accepted { .. }
+            | FromGuest::StdoutEof,
+        ) => {
             warn!(space = %shared.space, "a guest did not say hello first");
         }
         Err(error) => debug!(space = %shared.space, %error, "a guest's connection said no hello"),

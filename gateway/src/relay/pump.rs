@@ -10,11 +10,13 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use russh::server::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
-use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, Signal, Start, ToGuest, WindowSize};
+use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, Signal, Start, Task, ToGuest, WindowSize};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::socket::{GuestReader, GuestWriter};
@@ -23,6 +25,9 @@ use super::window::Window;
 /// Most pieces of input that are kept apart. A client that sends single bytes must not make each of them cost
 /// what a piece costs.
 const PIECES: usize = 1024;
+
+/// How long a socket in a Space may take for the last of its bytes, after the client is gone.
+const DRAIN: Duration = Duration::from_mins(5);
 
 /// The SSH side of a channel.
 pub(crate) struct SshChannel {
@@ -51,19 +56,17 @@ pub(crate) enum Ended {
 /// channel, unless the program exited.
 pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter), start: Start) -> Ended {
     let (mut reader, mut writer) = guest;
-    if let Err(error) = writer.message(ToGuest::Start(start)).await {
+    if let Err(error) = writer.message(ToGuest::Begin(Task::Run(start))).await {
         return Ended::GuestLost(error);
     }
     match reader.message().await {
         Ok(FromGuest::Started) => {}
         Ok(FromGuest::Failed(text)) => return Ended::NotStarted(text),
-        Ok(FromGuest::Hello(_) | FromGuest::Exited(_)) => {
-            return Ended::GuestLost(io::ErrorKind::InvalidData.into());
-        }
+        Ok(_out_of_turn) => return Ended::GuestLost(io::ErrorKind::InvalidData.into()),
         Err(error) => return Ended::GuestLost(error),
     }
     let SshChannel { read, write, handle, window, output_closed } = ssh;
-    let ingress = Ingress::new(window, output_closed);
+    let mut ingress = Ingress::new(window, output_closed);
     let exit = tokio::select! {
         exit = egress(&mut reader, write, output_closed) => exit,
         () = ingress.run(read, &mut writer) => return Ended::ClientGone,
@@ -76,6 +79,42 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter),
         Ok(None) => Ended::GuestLost(io::ErrorKind::UnexpectedEof.into()),
         Err(error) => Ended::GuestLost(error),
     }
+}
+
+/// Carries the bytes of a socket until both of its directions have ended, and closes the channel.
+pub(crate) async fn carry(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter)) {
+    let (mut reader, mut writer) = guest;
+    let SshChannel { read, write, window, output_closed, .. } = ssh;
+    let mut ingress = Ingress::new(window, output_closed);
+    let closed = tokio::select! {
+        // Whatever a guest says that has no place here ends the channel as a broken connection would.
+        _broken_or_done = socket_output(&mut reader, write) => false,
+        () = ingress.run(read, &mut writer) => true,
+    };
+    if closed {
+        // A client closes as soon as it has sent everything: that is no reason to lose the rest of it.
+        drop(timeout(DRAIN, ingress.drain(&mut writer)).await);
+    }
+    // A client that is gone needs no close.
+    drop(write.close().await);
+}
+
+async fn socket_output(reader: &mut GuestReader, write: &ChannelWriteHalf<Msg>) -> Result<(), SocketEnd> {
+    loop {
+        match reader.next().await? {
+            Some(Frame::Stdout(data)) => write.data_bytes(data).await?,
+            Some(Frame::Message(FromGuest::StdoutEof)) => write.eof().await?,
+            Some(Frame::Stdin(_) | Frame::Stderr(_) | Frame::Message(_)) | None => return Ok(()),
+        }
+    }
+}
+
+/// Why a socket's output ended early: one side or the other is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("a socket's way ended")]
+enum SocketEnd {
+    Guest(#[from] io::Error),
+    Client(#[from] russh::Error),
 }
 
 /// Copies output until the guest closes; gives the exit that it told.
@@ -96,7 +135,13 @@ async fn egress(
             }
             Frame::Stdin(_)
             | Frame::Message(
-                FromGuest::Hello(_) | FromGuest::Started | FromGuest::Failed(_) | FromGuest::Exited(_),
+                FromGuest::Hello(_)
+                | FromGuest::Started
+                | FromGuest::Failed(_)
+                | FromGuest::Exited(_)
+                | FromGuest::Listening(_)
+                | FromGuest::Accepted { .. }
+                | FromGuest::StdoutEof,
             ) => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is out of turn"));
             }
@@ -149,7 +194,7 @@ impl<'a> Ingress<'a> {
 
     /// Ends when the client closed the channel. A guest that takes no more input may still have output and
     /// a status to give: from then on input is thrown away, as sshd does.
-    async fn run(mut self, read: &mut ChannelReadHalf, writer: &mut GuestWriter) {
+    async fn run(&mut self, read: &mut ChannelReadHalf, writer: &mut GuestWriter) {
         let mut guest = Guest::Idle;
         let mut output_open = true;
         loop {
@@ -179,6 +224,19 @@ impl<'a> Ingress<'a> {
                 }
             }
         }
+    }
+
+    /// Gives the guest what it has not taken yet, and the end of it.
+    async fn drain(&mut self, writer: &mut GuestWriter) -> io::Result<()> {
+        if self.end == End::Open {
+            self.end = End::Due;
+        }
+        writer.flush().await?;
+        while let Some(frame) = self.next_frame() {
+            writer.queue(&frame)?;
+            writer.flush().await?;
+        }
+        Ok(())
     }
 
     fn take(&mut self, message: ChannelMsg) -> Client {

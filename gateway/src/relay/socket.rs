@@ -57,9 +57,14 @@ impl GuestReader {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
-    /// The next message, within [`ANSWER`]. Stream bytes have no place here.
+    /// The next message, within [`ANSWER`].
     pub(crate) async fn message(&mut self) -> io::Result<FromGuest> {
-        match timeout(ANSWER, self.next()).await? {
+        timeout(ANSWER, self.message_some_time()).await?
+    }
+
+    /// The next message, whenever it comes. Stream bytes have no place here.
+    pub(crate) async fn message_some_time(&mut self) -> io::Result<FromGuest> {
+        match self.next().await {
             Ok(Some(Frame::Message(message))) => Ok(message),
             Ok(Some(Frame::Stdin(_) | Frame::Stdout(_) | Frame::Stderr(_))) => {
                 Err(io::Error::new(io::ErrorKind::InvalidData, "stream bytes where a message was due"))

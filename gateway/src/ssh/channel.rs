@@ -11,6 +11,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::{Terminal, WindowSize};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
+use tokio::sync::Semaphore;
 use tracing::error;
 
 use crate::identity::{Person, Principal};
@@ -44,16 +45,24 @@ impl Purpose {
     }
 }
 
+/// Whether the client lends the agent that holds its keys to the programs of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Agent {
+    Kept,
+    Lent,
+}
+
 /// A channel that was opened and does nothing yet.
 pub(crate) struct Waiting {
     pub(crate) channel: Channel<Msg>,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) terminal: Option<Terminal>,
+    pub(crate) agent: Agent,
 }
 
 impl Waiting {
     pub(crate) fn new(channel: Channel<Msg>) -> Self {
-        Self { channel, environment: Vec::new(), terminal: None }
+        Self { channel, environment: Vec::new(), terminal: None, agent: Agent::Kept }
     }
 
     /// Whether the terminal was taken; a second one is not.
@@ -96,6 +105,9 @@ pub(crate) struct ChannelParts {
     pub(crate) ssh: SshChannel,
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) terminal: Option<Terminal>,
+    pub(crate) agent: Agent,
+    /// Room for forwards on this connection.
+    pub(crate) room: Arc<Semaphore>,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
 }
@@ -145,7 +157,7 @@ pub(crate) fn serve(
 }
 
 /// A connection may outlive its key: one that was removed opens nothing more.
-async fn still_known(platform: &Platform, person: &Person) -> Result<(), Failure> {
+pub(crate) async fn still_known(platform: &Platform, person: &Person) -> Result<(), Failure> {
     match platform.store.user_by_key(person.key()).await {
         Ok(Some(user)) if user.id == person.user().id => Ok(()),
         Ok(_) => {

@@ -11,12 +11,16 @@ use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
+use spaces_protocol::frame::Endpoint;
+use spaces_protocol::name::LoginName;
 use spaces_protocol::prompt::Instruction;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Answered, Authentication, Verdict};
-use super::channel::{ChannelParts, Purpose, Waiting, serve};
+use super::channel::{Agent, ChannelParts, Purpose, Waiting, serve};
+use super::forwards::Forwards;
 use super::stream::Standing;
+use crate::forward::Way;
 use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::relay::{SshChannel, Window};
@@ -35,6 +39,7 @@ pub(crate) struct Connection {
     waiting: HashMap<ChannelId, Waiting>,
     /// Channels that do something; the token says that the client reads no more.
     serving: HashMap<ChannelId, CancellationToken>,
+    pub(super) forwards: Forwards,
 }
 
 impl Connection {
@@ -45,6 +50,7 @@ impl Connection {
         standing: Arc<Standing>,
     ) -> Self {
         let authentication = Authentication::new(Arc::clone(&platform), peer.ip());
+        let forwards = Forwards::new(platform.config.limits.channels_per_connection);
         Self {
             platform,
             peer,
@@ -53,6 +59,7 @@ impl Connection {
             authentication,
             waiting: HashMap::new(),
             serving: HashMap::new(),
+            forwards,
         }
     }
 
@@ -85,6 +92,8 @@ impl Connection {
             },
             environment: waiting.environment,
             terminal: waiting.terminal,
+            agent: waiting.agent,
+            room: self.forwards.room(),
             peer: self.peer,
             local: self.local,
         };
@@ -92,8 +101,35 @@ impl Connection {
         Ok(())
     }
 
+    /// The way into the Space whose login name this is, if forwards are allowed.
+    fn way(&self, session: &Session) -> Option<Way> {
+        match self.authentication.done() {
+            Some((Principal::Person(person), LoginName::Space(space)))
+                if self.platform.config.forwarding.allowed =>
+            {
+                Some(Way {
+                    platform: Arc::clone(&self.platform),
+                    person: person.clone(),
+                    space: space.clone(),
+                    handle: session.handle(),
+                    room: self.forwards.room(),
+                })
+            }
+            Some(_) | None => None,
+        }
+    }
+
     fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
         if accepted { session.channel_success(id) } else { session.channel_failure(id) }
+    }
+}
+
+async fn dial(way: Option<Way>, endpoint: Option<Endpoint>, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+    match (way, endpoint) {
+        (None, _) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
+        // No such port.
+        (Some(_), None) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+        (Some(way), Some(endpoint)) => way.dial(endpoint, channel, reply),
     }
 }
 
@@ -189,7 +225,7 @@ impl Handler for Connection {
         } else {
             VISITOR_CHANNELS
         };
-        if self.waiting.len() + self.serving.len() >= limit {
+        if self.waiting.len() + self.serving.len() + self.forwards.in_use() >= limit {
             reply.reject(ChannelOpenFailure::ResourceShortage).await;
             return Ok(());
         }
@@ -270,6 +306,75 @@ impl Handler for Connection {
             waiting.resize(crate::relay::window_size(columns, rows, pixel_width, pixel_height));
         }
         Ok(())
+    }
+
+    async fn agent_request(&mut self, id: ChannelId, _session: &mut Session) -> Result<bool, Self::Error> {
+        let allowed = self.platform.config.forwarding.allowed;
+        match self.waiting.get_mut(&id) {
+            Some(waiting) if allowed => {
+                waiting.agent = Agent::Lent;
+                Ok(true)
+            }
+            Some(_) | None => Ok(false),
+        }
+    }
+
+    async fn channel_open_direct_tcpip(
+        &mut self,
+        channel: Channel<Msg>,
+        host: &str,
+        port: u32,
+        _originator_address: &str,
+        _originator_port: u32,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let endpoint = u16::try_from(port).ok().map(|port| Endpoint::Tcp { host: host.to_owned(), port });
+        dial(self.way(session), endpoint, channel, reply).await;
+        Ok(())
+    }
+
+    async fn channel_open_direct_streamlocal(
+        &mut self,
+        channel: Channel<Msg>,
+        path: &str,
+        reply: ChannelOpenHandle,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        dial(self.way(session), Some(Endpoint::Unix(path.into())), channel, reply).await;
+        Ok(())
+    }
+
+    async fn tcpip_forward(
+        &mut self,
+        address: &str,
+        port: &mut u32,
+        session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        let way = self.way(session);
+        Ok(self.forwards.listen_tcp(way, address, port).await)
+    }
+
+    async fn cancel_tcpip_forward(
+        &mut self,
+        address: &str,
+        port: u32,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.forwards.stop_tcp(address, port))
+    }
+
+    async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, Self::Error> {
+        let way = self.way(session);
+        Ok(self.forwards.listen_unix(way, path).await)
+    }
+
+    async fn cancel_streamlocal_forward(
+        &mut self,
+        path: &str,
+        _session: &mut Session,
+    ) -> Result<bool, Self::Error> {
+        Ok(self.forwards.stop_unix(path))
     }
 
     async fn other_channel_request(

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use spaces_protocol::frame::{
-    Exit, Frame, FromGuest, Hello, Program, Start, Terminal, ToGuest, VERSION, WindowSize,
+    Exit, Frame, FromGuest, Hello, Program, Start, Task, Terminal, ToGuest, VERSION, WindowSize,
 };
 
 /// Far beyond what anything here takes on a loaded machine.
@@ -93,7 +93,7 @@ impl Gateway {
         let stream = accept(&self.listener);
         let mut channel = Channel { stream, stdout: Vec::new(), stderr: Vec::new() };
         assert_eq!(channel.message(), FromGuest::Hello(Hello::Channel { ticket }));
-        channel.send(ToGuest::Start(start));
+        channel.send(ToGuest::Begin(Task::Run(start)));
         channel
     }
 

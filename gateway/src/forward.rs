@@ -1,0 +1,174 @@
+//! Forwards: sockets inside a Space that a client reaches (RFC 4254, section 7.2), and what a client offers that
+//! programs in the Space reach (section 7.1, OpenSSH's unix sockets, the SSH agent).
+//!
+//! ```text
+//! client --direct-tcpip--> gateway --Dial--> guest --> socket in the Space
+//! client <-forwarded-tcpip- gateway <-Accepted- guest <-- program in the Space
+//! ```
+//!
+//! The guest dials and listens, inside the Space's network and as its user.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::server::{ChannelOpenHandle, Handle, Msg};
+use russh::{Channel, ChannelOpenFailure};
+use spaces_protocol::frame::{Endpoint, FromGuest, Listening, Place, Task, ToGuest};
+use spaces_protocol::name::SpaceReference;
+use spaces_provisioner::Progress;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use crate::entrance;
+use crate::identity::Person;
+use crate::platform::Platform;
+use crate::relay::{GuestReader, GuestWriter, SshChannel, Window, carry};
+use crate::ssh::still_known;
+use crate::tasks::{self, Owned};
+
+/// How long a socket in the Space may take to be connected: a little more than the guest gives it.
+const DIAL: Duration = Duration::from_secs(35);
+
+/// How long a Space may take to listen. A client's other channels may wait for it, so it is short.
+pub(crate) const LISTEN: Duration = Duration::from_secs(10);
+
+/// How long a client may take to answer that it takes a connection.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// A person's way into one Space, on one connection.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) person: Person,
+    pub(crate) space: SpaceReference,
+    pub(crate) handle: Handle,
+    /// Room for the channels of forwards on this connection.
+    pub(crate) room: Arc<Semaphore>,
+}
+
+/// How a client learns of a connection that was made in the Space.
+#[derive(Clone)]
+pub(crate) enum Origin {
+    /// With the address and port that the client asked for.
+    Tcp(String, u32),
+    /// With the path that it asked for.
+    Unix(String),
+    Agent,
+}
+
+impl Way {
+    /// Connects a channel that the client wants to open to a socket in the Space, in a task of its own.
+    pub(crate) fn dial(self, endpoint: Endpoint, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+        drop(tasks::spawn("forward", async move {
+            let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
+                return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            };
+            let user = self.platform.config.space.user.clone();
+            match timeout(DIAL, self.begin(Task::Dial { user, endpoint })).await {
+                Ok(Ok((FromGuest::Started, guest))) => {
+                    reply.accept().await;
+                    self.carry(channel, guest, permit).await;
+                }
+                Ok(Ok(_) | Err(Unreached)) | Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+            }
+        }));
+    }
+
+    /// Listens in the Space for this client, until the task that is given back is dropped. `origin` makes of the
+    /// port, 0 where there is none, what the client is told of each connection.
+    pub(crate) async fn listen(
+        self,
+        place: Place,
+        origin: impl FnOnce(u32) -> Origin,
+    ) -> Option<(Listening, Owned)> {
+        let user = self.platform.config.space.user.clone();
+        match self.begin(Task::Listen { user, place }).await {
+            Ok((FromGuest::Listening(listening), guest)) => {
+                let port = match &listening {
+                    Listening::Port(port) => u32::from(*port),
+                    Listening::Path(_) => 0,
+                };
+                let listener = Owned::spawn("listener", self.announce(guest, origin(port)));
+                Some((listening, listener))
+            }
+            Ok(_) | Err(Unreached) => None,
+        }
+    }
+
+    /// Has each connection to a listener carried to the client.
+    async fn announce(self, guest: (GuestReader, GuestWriter), origin: Origin) {
+        // Kept: to drop the writer is to end the listener.
+        let (mut reader, _writer) = guest;
+        while let Ok(FromGuest::Accepted { connection, from }) = reader.message_some_time().await {
+            let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
+                return;
+            };
+            let (way, origin) = (self.clone(), origin.clone());
+            drop(tasks::spawn("forwarded", async move {
+                let channel = timeout(ANSWER, way.offer(origin, from)).await;
+                // Also where the client does not want it: the program in the Space is told by its socket's end.
+                let adopted = way.begin(Task::Adopt { connection }).await;
+                match (channel, adopted) {
+                    (Ok(Ok(channel)), Ok((FromGuest::Started, guest))) => {
+                        way.carry(channel, guest, permit).await;
+                    }
+                    (Ok(Ok(channel)), _) => drop(channel.close().await),
+                    (Ok(Err(error)), _) => debug!(%error, "a client did not take a connection"),
+                    (Err(_elapsed), _) => debug!("a client did not answer whether it takes a connection"),
+                }
+            }));
+        }
+    }
+
+    async fn offer(&self, origin: Origin, from: Option<(String, u16)>) -> Result<Channel<Msg>, russh::Error> {
+        match origin {
+            Origin::Tcp(address, port) => {
+                let (host, from) = from.unwrap_or_default();
+                self.handle.channel_open_forwarded_tcpip(address, port, host, u32::from(from)).await
+            }
+            Origin::Unix(path) => self.handle.channel_open_forwarded_streamlocal(path).await,
+            Origin::Agent => self.handle.channel_open_agent().await,
+        }
+    }
+
+    async fn carry(
+        &self,
+        channel: Channel<Msg>,
+        guest: (GuestReader, GuestWriter),
+        room: OwnedSemaphorePermit,
+    ) {
+        let window = Window::new(channel.id(), self.handle.clone());
+        let (read, write) = channel.split();
+        let handle = self.handle.clone();
+        let mut ssh = SshChannel { read, write, handle, window, output_closed: CancellationToken::new() };
+        carry(&mut ssh, guest).await;
+        drop(room);
+    }
+
+    /// One more channel into the Space for this, with the guest's answer. Wakes a Space that nobody put to sleep.
+    async fn begin(&self, task: Task) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
+        let (platform, person) = (&self.platform, &self.person);
+        still_known(platform, person).await.map_err(unreached)?;
+        let space = entrance::find(platform, person, &self.space).await.map_err(unreached)?;
+        let awake = platform.lifecycle.ensure_running(&space, Progress::none()).await;
+        awake.map_err(unreached)?;
+        let (mut reader, mut writer) = platform.hub.channel(space.id).await.map_err(unreached)?;
+        writer.message(ToGuest::Begin(task)).await.map_err(unreached)?;
+        // Whoever calls has a deadline that fits what was asked for.
+        let answer = reader.message_some_time().await.map_err(unreached)?;
+        if let FromGuest::Failed(reason) = &answer {
+            debug!(space = %space.id, %reason, "a forward could not be made");
+        }
+        Ok((answer, (reader, writer)))
+    }
+}
+
+/// The way into the Space is shut; the log tells why.
+struct Unreached;
+
+fn unreached(error: impl std::fmt::Display) -> Unreached {
+    debug!(%error, "a forward found no way into its space");
+    Unreached
+}

@@ -1,0 +1,211 @@
+//! A channel that listens: each connection made to it is told to the gateway, which has it carried by a channel of
+//! its own. It ends, and with it what it made in the file system, when the gateway closes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::mkdtemp;
+use spaces_protocol::frame::{FromGuest, Listening, Place};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+
+use crate::account::{self, Account};
+use crate::channel;
+use crate::connection::{ConnectionError, FrameReader, FrameWriter};
+use crate::forward::{Socket, path_of};
+use crate::identity::as_user;
+use crate::reason;
+use crate::resolver::resolve;
+use crate::space::Space;
+use crate::tasks;
+
+/// Connections of one listener that wait to be adopted; more wait in the kernel's backlog.
+const WAITING: usize = 64;
+
+/// How long one waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Connections that were accepted and told, and that nobody carries yet.
+#[derive(Default)]
+pub(crate) struct Accepted {
+    waiting: Rc<RefCell<BTreeMap<u64, (Socket, OwnedSemaphorePermit)>>>,
+    next: Cell<u64>,
+}
+
+impl Accepted {
+    /// The connection of this number, once.
+    pub(crate) fn take(&self, connection: u64) -> Option<Socket> {
+        self.waiting.borrow_mut().remove(&connection).map(|(socket, _permit)| socket)
+    }
+
+    fn keep(&self, socket: Socket, permit: OwnedSemaphorePermit) -> u64 {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        self.waiting.borrow_mut().insert(number, (socket, permit));
+        let waiting = Rc::clone(&self.waiting);
+        tasks::spawn("accepted", async move {
+            sleep(PATIENCE).await;
+            waiting.borrow_mut().remove(&number);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        number
+    }
+}
+
+/// Listens until the gateway closes.
+pub(crate) async fn serve(
+    space: &Space,
+    mut frames: FrameReader,
+    mut writer: FrameWriter,
+    user: &str,
+    place: &Place,
+) -> Result<(), ConnectionError> {
+    let listening = match listen(user, place).await {
+        Ok(listening) => listening,
+        Err(error) => {
+            writer.send(FromGuest::Failed(reason::of(&error))).await?;
+            channel::close(frames, writer).await;
+            return Ok(());
+        }
+    };
+    writer.send(FromGuest::Listening(listening.place.clone())).await?;
+    let room = Arc::new(Semaphore::new(WAITING));
+    loop {
+        tokio::select! {
+            frame = frames.next() => return match frame? {
+                None => Ok(()),
+                Some(_) => Err(ConnectionError::OutOfTurn),
+            },
+            accepted = listening.accept(&room) => match accepted {
+                Ok((socket, from, permit)) => {
+                    let connection = space.accepted.keep(socket, permit);
+                    writer.send(FromGuest::Accepted { connection, from }).await?;
+                }
+                // Out of descriptors, mostly: wait for some to be free instead of spinning.
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            },
+        }
+    }
+}
+
+/// What listens.
+struct Listener {
+    place: Listening,
+    sockets: Sockets,
+    _files: Files,
+}
+
+enum Sockets {
+    /// Both families where the address is of both.
+    Tcp(TcpListener, Option<TcpListener>),
+    Unix(UnixListener),
+}
+
+/// What was made in the file system, to be removed as whoever made it.
+struct Files {
+    account: Account,
+    socket: Option<PathBuf>,
+    folder: Option<PathBuf>,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let (socket, folder) = (self.socket.take(), self.folder.take());
+        if socket.is_none() {
+            return;
+        }
+        // What is gone already needs no removing.
+        drop(as_user(&self.account, || {
+            socket.map_or(Ok(()), std::fs::remove_file)?;
+            folder.map_or(Ok(()), std::fs::remove_dir)
+        }));
+    }
+}
+
+impl Listener {
+    async fn accept(
+        &self,
+        room: &Arc<Semaphore>,
+    ) -> io::Result<(Socket, Option<(String, u16)>, OwnedSemaphorePermit)> {
+        let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
+        let (socket, from) = match &self.sockets {
+            Sockets::Unix(listener) => (Socket::Unix(listener.accept().await?.0), None),
+            Sockets::Tcp(first, second) => {
+                let (stream, from) = tokio::select! {
+                    accepted = first.accept() => accepted?,
+                    accepted = accept_second(second.as_ref()) => accepted?,
+                };
+                stream.set_nodelay(true)?;
+                (Socket::Tcp(stream), Some((from.ip().to_string(), from.port())))
+            }
+        };
+        Ok((socket, from, permit))
+    }
+}
+
+async fn accept_second(listener: Option<&TcpListener>) -> io::Result<(tokio::net::TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
+    let account = account::look_up(user).map_err(io::Error::other)?;
+    match place {
+        Place::Tcp { address, port } => listen_tcp(account, address, *port).await,
+        Place::Unix(path) => listen_unix(account, path_of(path), None),
+        Place::Agent => {
+            let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
+            listen_unix(account, folder.join("agent"), Some(folder))
+        }
+    }
+}
+
+async fn listen_tcp(account: Account, address: &str, port: u16) -> io::Result<Listener> {
+    let addresses = match address {
+        "" | "*" => vec![Ipv4Addr::UNSPECIFIED.into()],
+        "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+        other => resolve(other).await?,
+    };
+    let bind = |address: SocketAddr| {
+        // As the user, who may have no port below 1024.
+        let listener = as_user(&account, || std::net::TcpListener::bind(address))?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    let mut addresses = addresses.into_iter();
+    let first = addresses.next().ok_or_else(|| io::Error::other("no such address"))?;
+    let first = bind((first, port).into())?;
+    let port = first.local_addr()?.port();
+    // A Space may have no IPv6, or the port may be taken there: one family is enough.
+    let second = addresses.next().and_then(|address| bind((address, port).into()).ok());
+    let files = Files { account, socket: None, folder: None };
+    Ok(Listener { place: Listening::Port(port), sockets: Sockets::Tcp(first, second), _files: files })
+}
+
+fn listen_unix(account: Account, path: PathBuf, folder: Option<PathBuf>) -> io::Result<Listener> {
+    let text = path.to_string_lossy().into_owned();
+    let listener = as_user(&account, || {
+        // For its user alone, as sshd's StreamLocalBindMask has it.
+        let before = umask(Mode::from_bits_retain(0o177));
+        let bound = std::os::unix::net::UnixListener::bind(&path);
+        umask(before);
+        bound
+    })?;
+    listener.set_nonblocking(true)?;
+    let files = Files { account, socket: Some(path), folder };
+    Ok(Listener {
+        place: Listening::Path(text),
+        sockets: Sockets::Unix(UnixListener::from_std(listener)?),
+        _files: files,
+    })
+}
