@@ -32,6 +32,15 @@ pub(crate) struct Done {
     pub(crate) data: serde_json::Value,
 }
 
+/// What a connection was authenticated as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// May register a key.
+    Newcomer,
+    /// Holds a registered key.
+    Person,
+}
+
 /// A connection whose host key is believed.
 pub(crate) struct Gateway {
     handle: Handle<Verifier>,
@@ -93,19 +102,17 @@ impl Gateway {
         }
     }
 
-    /// Authenticates as a newcomer who holds this key, which is to be registered, and an auth key.
+    /// Authenticates as a newcomer who holds this key, which is to be registered, and an auth key; as a person
+    /// where the key is registered already.
     pub(crate) async fn as_newcomer(
         &mut self,
         key: PrivateKey,
         email: &Email,
         auth_key: &AuthKey,
-    ) -> Result<(), Failure> {
+    ) -> Result<Standing, Failure> {
         match self.show_key(key).await? {
             AuthResult::Failure { partial_success: true, .. } => {}
-            AuthResult::Success => {
-                return Err(Failure::new(Code::Refused, "that SSH key is registered here already")
-                    .hint("you are logged in with it"));
-            }
+            AuthResult::Success => return Ok(Standing::Person),
             AuthResult::Failure { .. } => {
                 return Err(Failure::new(Code::Refused, "the gateway does not take that SSH key"));
             }
@@ -119,7 +126,7 @@ impl Gateway {
         let second =
             timeout(PATIENCE, self.handle.authenticate_keyboard_interactive_respond(responses)).await;
         match answered(second)? {
-            KeyboardInteractiveAuthResponse::Success => Ok(()),
+            KeyboardInteractiveAuthResponse::Success => Ok(Standing::Newcomer),
             // It asks again, and says why above the prompts.
             KeyboardInteractiveAuthResponse::InfoRequest { instructions, .. } => Err(refused(&instructions)),
             KeyboardInteractiveAuthResponse::Failure { .. } => Err(refused("")),

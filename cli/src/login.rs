@@ -10,14 +10,14 @@ use ed25519_dalek::SigningKey;
 use russh::keys::PrivateKey;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
-use spaces_protocol::command::LoginArguments as Naming;
-use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::name::KeyName;
+use spaces_protocol::command::{Command, LoginArguments as Naming};
+use spaces_protocol::failure::{Code, Failure, printable};
+use spaces_protocol::name::{Email, KeyName};
 use spaces_protocol::wire::RequestCommand;
 
 use crate::address::Address;
 use crate::arguments::LoginArguments;
-use crate::gateway::{Done, Gateway};
+use crate::gateway::{Done, Gateway, Standing};
 use crate::host_key::Trust;
 use crate::session::Session;
 use crate::settings::Settings;
@@ -30,11 +30,14 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     let address = settings.gateway(old.as_ref())?;
     let mut gateway = Gateway::connect(&address, Trust::Marked(key.gateway())).await?;
     let mut identity = Identity::prepare(settings.session_file(), arguments.identity.as_deref())?;
-    gateway.as_newcomer(identity.key.clone(), &arguments.email, &key).await?;
+    let standing = gateway.as_newcomer(identity.key.clone(), &arguments.email, &key).await?;
     let name = arguments.name.clone().or_else(machine_name);
     // From here on the key may be registered, whatever becomes of the answer.
     identity.remove = false;
-    let done = gateway.request(RequestCommand::Login(Naming { name })).await?;
+    let done = match standing {
+        Standing::Newcomer => gateway.request(RequestCommand::Login(Naming { name })).await?,
+        Standing::Person => again(&gateway, &arguments.email).await?,
+    };
     let path = std::path::absolute(&identity.path)
         .map_err(|error| Failure::new(Code::Internal, format!("the path of the key: {error}")))?;
     let session = Session {
@@ -47,6 +50,21 @@ pub(crate) async fn login(settings: &Settings, arguments: LoginArguments, json: 
     session.save(settings.session_file())?;
     session.known_hosts(settings.session_file())?;
     tell(&done, &address, settings.session_file(), json)
+}
+
+/// The key is registered already, by this person: what is missing is the session file. The auth key is kept.
+async fn again(gateway: &Gateway, email: &Email) -> Result<Done, Failure> {
+    let who = gateway.request(RequestCommand::Shared(Command::Whoami)).await?;
+    let whose = who.data.get("email").and_then(serde_json::Value::as_str).unwrap_or_default();
+    if whose != email.as_str() {
+        return Err(Failure::new(
+            Code::Refused,
+            format!("that SSH key is registered here as {}", printable(whose)),
+        )
+        .hint("log in as that, or with another key"));
+    }
+    let stderr = "that SSH key was registered already; the auth key was not used\n".to_owned();
+    Ok(Done { stdout: format!("authenticated as {email}\n"), stderr, data: who.data })
 }
 
 fn tell(done: &Done, address: &Address, session_file: &Path, json: bool) -> Result<(), Failure> {

@@ -123,7 +123,7 @@ async fn complete(
     lines: &mut Lines,
 ) -> Result<Command, Failure> {
     if let Command::Key(KeyCommand::Add(arguments)) = &mut command {
-        arguments.public_key = lines.rest(parts, MAX_INPUT).await?;
+        arguments.public_key = public_key(parts, lines).await?;
     }
     if let Command::Space(SpaceCommand::Delete(arguments)) = &command
         && parts.terminal.is_some()
@@ -139,6 +139,17 @@ async fn complete(
         }
     }
     Ok(command)
+}
+
+/// A line typed or pasted at a terminal, which has no end of input that a person could see; else all there is.
+async fn public_key(parts: &mut ChannelParts, lines: &mut Lines) -> Result<String, Failure> {
+    if parts.terminal.is_none() {
+        return lines.rest(parts, MAX_INPUT).await;
+    }
+    match lines.ask(parts, "public key: ").await {
+        Prompt::Line(line) => Ok(line),
+        Prompt::Interrupted | Prompt::End => Err(Failure::new(Code::Refused, "no key was added")),
+    }
 }
 
 async fn connect(

@@ -34,11 +34,12 @@ pub struct Request {
     /// Chosen by the asker, repeated in every answer.
     pub id: u64,
     /// What to do.
+    #[serde(deserialize_with = "command")]
     pub command: RequestCommand,
 }
 
 /// What the subsystem understands.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RequestCommand {
     /// Register the key that this connection proved, and redeem the auth key it logged in with.
@@ -106,16 +107,54 @@ impl Answer {
     }
 }
 
+/// Why a line is not answered as a request.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The request's id, as far as it could be read; else 0.
+    pub id: u64,
+    /// What is wrong.
+    pub failure: Failure,
+}
+
 /// Parses a request line.
-pub fn parse_request(line: &[u8]) -> Result<Request, Failure> {
-    let request: Request = serde_json::from_slice(line)
-        .map_err(|error| Failure::new(Code::Usage, format!("that is not a request: {error}")))?;
-    if request.version == VERSION {
-        Ok(request)
-    } else {
-        Err(Failure::new(Code::Usage, format!("protocol version {} is not spoken here", request.version))
-            .hint(format!("this gateway speaks version {VERSION}")))
+pub fn parse_request(line: &[u8]) -> Result<Request, Refusal> {
+    let malformed = |id, error: serde_json::Error| Refusal {
+        id,
+        failure: Failure::new(Code::Usage, format!("that is not a request: {error}"))
+            .hint("docs/protocol.md has the requests"),
+    };
+    let request: serde_json::Value = serde_json::from_slice(line).map_err(|error| malformed(0, error))?;
+    let id = request.get("id").and_then(serde_json::Value::as_u64).unwrap_or_default();
+    // Before the rest: another version may look different.
+    if let Some(version) = request.get("version").and_then(serde_json::Value::as_u64)
+        && version != u64::from(VERSION)
+    {
+        let failure = Failure::new(Code::Usage, format!("protocol version {version} is not spoken here"))
+            .hint(format!("this gateway speaks version {VERSION}"));
+        return Err(Refusal { id, failure });
     }
+    serde_json::from_value(request).map_err(|error| malformed(id, error))
+}
+
+/// By the command's name: an untagged enum could only say that none of its variants fits.
+fn command<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RequestCommand, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Own {
+        Login(LoginArguments),
+        Connect(ConnectArguments),
+    }
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let own = ["login", "connect"].iter().any(|name| value.get(name).is_some());
+    let command = if own {
+        serde_json::from_value(value).map(|own| match own {
+            Own::Login(arguments) => RequestCommand::Login(arguments),
+            Own::Connect(arguments) => RequestCommand::Connect(arguments),
+        })
+    } else {
+        serde_json::from_value(value).map(RequestCommand::Shared)
+    };
+    command.map_err(serde::de::Error::custom)
 }
 
 #[cfg(test)]
@@ -143,8 +182,17 @@ mod tests {
             r#"{"version":1,"id":1,"command":{"space":{"up":{"space":"Not A Name"}}}}"#,
             "",
         ] {
-            assert_eq!(parse_request(line.as_bytes()).unwrap_err().code, Code::Usage, "{line}");
+            assert_eq!(parse_request(line.as_bytes()).unwrap_err().failure.code, Code::Usage, "{line}");
         }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_id_and_names_what_is_wrong() {
+        let refusal = parse_request(br#"{"version":1,"id":7,"command":"lst"}"#).unwrap_err();
+        assert_eq!(refusal.id, 7);
+        assert!(refusal.failure.message.contains("`lst`"), "{}", refusal.failure.message);
+        assert_eq!(parse_request(br#"{"version":9,"id":8}"#).unwrap_err().id, 8);
+        assert_eq!(parse_request(b"no JSON").unwrap_err().id, 0);
     }
 
     #[test]

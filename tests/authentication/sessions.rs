@@ -184,3 +184,46 @@ fn an_answer_that_could_not_be_written_is_no_success() {
     assert!(told.starts_with("error: it was done, but the answer could not be written: "), "{told}");
     assert_eq!(output.status.code(), Some(1));
 }
+
+/// What OpenSSH makes with `ssh-keygen -t`, and what people have had for years.
+#[test]
+fn keys_of_every_kind_log_in_with_stock_ssh() {
+    let platform = Platform::start();
+    for (kind, bits) in
+        [("rsa", "2048"), ("rsa", "4096"), ("ecdsa", "256"), ("ecdsa", "521"), ("ed25519", "256")]
+    {
+        let email = format!("{kind}-{bits}@example.com");
+        let person = platform.stranger(&email);
+        for file in [person.key(), person.key().with_extension("pub")] {
+            std::fs::remove_file(file).expect("it was there");
+        }
+        let mut make = Command::new("ssh-keygen");
+        make.args(["-q", "-t", kind, "-b", bits, "-N", "", "-f"]).arg(person.key());
+        assert!(make.status().expect("it runs").success());
+        person.ssh_answering(&platform.auth_key(&email), &["login"]).ok();
+        assert_eq!(person.ssh("spaces", &["whoami"]).ok(), format!("{email}\n"));
+    }
+}
+
+/// A key that is registered needs no second registration: `login` with it writes the session file, and keeps the
+/// auth key for another machine.
+#[test]
+fn a_lost_session_file_is_made_again_with_the_same_key() {
+    let platform = Platform::start();
+    let alice = platform.person("alice@example.com");
+    let file = alice.private_file("key", &platform.auth_key("alice@example.com"));
+    let (file, key) = (file.display().to_string(), alice.key().display().to_string());
+    let login = |email: &str| alice.spaces(&["login", email, "--key-file", &file, "--identity", &key]);
+    let refused = login("bob@example.com").fails(1);
+    assert_eq!(
+        refused,
+        "error: that SSH key is registered here as alice@example.com\nhint: log in as that, or with another key\n"
+    );
+    let told = login("alice@example.com");
+    assert_eq!(told.stderr, "that SSH key was registered already; the auth key was not used\n");
+    assert!(told.ok().starts_with("authenticated as alice@example.com\nsession for "));
+    assert_eq!(alice.spaces(&["whoami"]).ok(), "alice@example.com\n");
+    // Another machine of hers.
+    let laptop = platform.stranger("alice@example.com");
+    laptop.spaces(&["login", "alice@example.com", "--key-file", &file]).ok();
+}

@@ -1,8 +1,9 @@
 //! Device keys that are none, or not one's own.
 
+use std::io::Write as _;
 use std::process::Command;
 
-use spaces_tests::{Person, Platform};
+use spaces_tests::{Background, Person, Platform, Terminal, eventually};
 
 fn public(person: &Person) -> Vec<u8> {
     std::fs::read(person.home.join("id.pub")).expect("a key")
@@ -74,4 +75,49 @@ fn anothers_key_can_neither_be_added_nor_removed() {
     }
     assert_eq!(alice.ssh("spaces", &["whoami"]).ok(), "alice@example.com\n");
     assert_eq!(mallory.ssh("spaces", &["key", "list"]).ok().lines().count(), 2);
+}
+
+/// A terminal has no end of input that a person could see: a line is a key. What was not finished adds nothing.
+#[test]
+fn a_key_can_be_pasted_at_a_terminal() {
+    let platform = Platform::start();
+    let alice = platform.person("alice@example.com");
+    let phone = platform.stranger("alice@example.com");
+    let line = String::from_utf8(public(&phone)).expect("text");
+    let open = || {
+        let mut command = alice.ssh_without_deadline();
+        command.args(["-t", "spaces@127.0.0.1", "key", "add"]);
+        let terminal = Terminal::run(&command, 200, 20);
+        eventually(|| terminal.screen(), |screen| screen.contains("public key:"));
+        terminal
+    };
+    let interrupted = open();
+    interrupted.key("C-c");
+    eventually(|| interrupted.screen(), |screen| screen.contains("no key was added"));
+    drop(open());
+    assert_eq!(alice.ssh("spaces", &["key", "list"]).ok().lines().count(), 2);
+    let pasted = open();
+    pasted.line(line.trim_end());
+    eventually(|| alice.ssh("spaces", &["key", "list"]).ok(), |list| list.contains(&fingerprint(&phone)));
+}
+
+/// The attack, or a broken line: half of a key, and then nothing. It must not count as all there was.
+#[test]
+fn a_client_that_vanishes_while_it_gives_a_key_adds_none() {
+    let platform = Platform::start();
+    let alice = platform.person("alice@example.com");
+    let mut command = alice.ssh_without_deadline();
+    command.args(["spaces@127.0.0.1", "key", "add"]);
+    let mut adding = Background::start(&mut command);
+    let phone = platform.stranger("alice@example.com");
+    let stdin = adding.stdin.as_mut().expect("it is piped");
+    stdin.write_all(&public(&phone)).expect("it is taken");
+    // The connection is through, and the key with it, once a later one on the same machine is.
+    alice.ssh("spaces", &["whoami"]).ok();
+    adding.kill().expect("it runs");
+    // Later ones are the clock: what the gateway makes of the end of a connection, it has made by then.
+    for _later in 0..10 {
+        alice.ssh("spaces", &["whoami"]).ok();
+    }
+    assert_eq!(alice.ssh("spaces", &["key", "list"]).ok().lines().count(), 2);
 }

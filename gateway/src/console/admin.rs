@@ -252,5 +252,7 @@ async fn audit(caller: &Caller<'_>, _admin: PlatformAdmin<'_>, limit: u32) -> Re
 
 fn expiry(lifetime: Duration) -> Timestamp {
     let lifetime = SignedDuration::try_from(lifetime).unwrap_or(SignedDuration::MAX);
-    Timestamp::now().checked_add(lifetime).unwrap_or(Timestamp::MAX)
+    // As exactly as the store keeps it.
+    let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or_default();
+    now.checked_add(lifetime).unwrap_or(Timestamp::MAX)
 }

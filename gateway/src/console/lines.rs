@@ -26,7 +26,17 @@ pub(crate) enum Prompt {
 pub(crate) struct Lines {
     pending: VecDeque<u8>,
     editor: Editor,
-    ended: bool,
+    input: Input,
+}
+
+/// Whether more can come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    Open,
+    /// The client said so.
+    Ended,
+    /// The client went away.
+    Cut,
 }
 
 /// A line being typed. Pure: bytes in, echo out.
@@ -46,7 +56,7 @@ enum Typed {
 
 impl Lines {
     pub(crate) fn new() -> Self {
-        Self { pending: VecDeque::new(), editor: Editor::default(), ended: false }
+        Self { pending: VecDeque::new(), editor: Editor::default(), input: Input::Open }
     }
 
     /// Shows the question and reads one line.
@@ -76,7 +86,7 @@ impl Lines {
         }
     }
 
-    /// Everything up to the end of standard input, as text.
+    /// Everything up to the end of standard input, as text. What a client left half said is not taken for all.
     pub(crate) async fn rest(&mut self, parts: &mut ChannelParts, limit: usize) -> Result<String, Failure> {
         let mut bytes: Vec<u8> = self.pending.drain(..).collect();
         while let Some(data) = self.more(parts).await {
@@ -85,19 +95,23 @@ impl Lines {
                 return Err(Failure::new(Code::Usage, "that is too much on standard input"));
             }
         }
+        if self.input == Input::Cut {
+            return Err(Failure::new(Code::Usage, "the connection ended before standard input did"));
+        }
         String::from_utf8(bytes)
             .map_err(|_invalid| Failure::new(Code::Usage, "standard input is not valid UTF-8"))
     }
 
     /// The next piece of input.
     pub(crate) async fn more(&mut self, parts: &mut ChannelParts) -> Option<Bytes> {
-        while !self.ended {
+        while self.input == Input::Open {
             match parts.ssh.read.wait().await {
                 Some(ChannelMsg::Data { data }) => {
                     parts.ssh.window.free(data.len());
                     return Some(data);
                 }
-                Some(ChannelMsg::Eof | ChannelMsg::Close) | None => self.ended = true,
+                Some(ChannelMsg::Eof) => self.input = Input::Ended,
+                Some(ChannelMsg::Close) | None => self.input = Input::Cut,
                 Some(_) => {}
             }
         }

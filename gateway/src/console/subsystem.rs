@@ -37,10 +37,14 @@ pub(crate) async fn serve(platform: &Arc<Platform>, principal: &Principal, parts
             return finish(parts, Code::Usage.exit_status()).await;
         }
         seen = buffer.len();
-        match lines.more(parts).await {
-            Some(data) => buffer.extend_from_slice(&data),
-            None => return finish(parts, 0).await,
-        }
+        let Some(data) = lines.more(parts).await else {
+            // A last line counts also without its end.
+            if !buffer.trim_ascii().is_empty() {
+                answer(&caller, &buffer, parts).await;
+            }
+            return finish(parts, 0).await;
+        };
+        buffer.extend_from_slice(&data);
     }
 }
 
@@ -50,8 +54,7 @@ async fn answer(caller: &Caller<'_>, line: &[u8], parts: &ChannelParts) {
             let reporter = Reporter::to_request(parts, id);
             (id, reporter.listen(|progress| run(caller, command, progress)).await)
         }
-        // Without a request there is no id to repeat.
-        Err(failure) => (0, Err(failure)),
+        Err(refusal) => (refusal.id, Err(refusal.failure)),
     };
     parts.stdout(&Answer::of(id, outcome).to_line()).await;
 }

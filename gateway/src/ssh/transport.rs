@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
 use russh::server::Config;
 use russh::{Limits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 
@@ -55,7 +55,18 @@ fn preferred() -> Preferred {
             kex::EXTENSION_SUPPORT_AS_SERVER,
             kex::EXTENSION_OPENSSH_STRICT_KEX_AS_SERVER,
         ]),
-        key: Cow::Borrowed(&[Algorithm::Ed25519]),
+        // Of these the host has the first alone. The others are what clients may sign with, which they are told:
+        // an RSA key is not even tried otherwise.
+        key: Cow::Borrowed(&[
+            Algorithm::Ed25519,
+            Algorithm::SkEd25519,
+            Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
+            Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
+            Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+            Algorithm::SkEcdsaSha2NistP256,
+            Algorithm::Rsa { hash: Some(HashAlg::Sha512) },
+            Algorithm::Rsa { hash: Some(HashAlg::Sha256) },
+        ]),
         cipher: Cow::Borrowed(&[
             cipher::AES_256_GCM,
             cipher::AES_128_GCM,
