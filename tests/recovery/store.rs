@@ -60,7 +60,7 @@ fn with_a_full_disk_commands_say_try_again_nothing_is_lost_and_space_makes_it_wo
     let stranger = platform.stranger("bob@example.com");
     let key = platform.auth_key("bob@example.com");
     disk.fill();
-    let full = "error: the platform's store does not answer\nhint: nothing was changed; try again later\n";
+    let full = "error: the platform's store does not answer\nhint: try again later\n";
     let create = ["admin", "create-space", "--owner", "alice@example.com", "--name", "den"];
     for _twice in 0..2 {
         assert_eq!(alice.ssh("spaces", &["space", "down", "--space", "room"]).fails(75), full);
