@@ -257,6 +257,39 @@ fn what_leads_nowhere_is_refused_and_harms_nothing_else() {
     assert_eq!(setting.person.ssh_with(&["-W", "localhost:7000"], "room", &[], b"alive").ok(), "alive");
 }
 
+/// The attack, or a server that ignores that its client has gone: it keeps its end open and says nothing. What
+/// carries it must not be kept with it, or the Space has no room for programs one day.
+#[test]
+fn a_socket_that_stays_open_and_quiet_does_not_outlive_its_client() {
+    let setting = Setting::new();
+    let script = "import socket, time
+server = socket.create_server(('127.0.0.1', 7300), backlog=100)
+print('ready', flush=True)
+held = [server.accept() for _ in range(30)]
+time.sleep(1000)
+";
+    let mut server = Background::start(setting.person.ssh_command().args(["room@127.0.0.1", "python3 -u -"]));
+    server.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("it is read");
+    server.stdout.as_mut().expect("it is piped").read_exact(&mut [0; 6]).expect("it starts");
+    let descriptors = || -> usize {
+        setting.person.ssh("room", &["sudo ls /proc/1/fd | wc -l"]).ok().trim().parse().expect("a number")
+    };
+    let before = descriptors();
+    let port = free_port();
+    let forward = setting.forward(&["-L", &format!("{port}:localhost:7300")]);
+    let held: Vec<_> = (0..30)
+        .map(|_| {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it is open");
+            stream.write_all(b"hello").expect("it is taken");
+            stream
+        })
+        .collect();
+    eventually(descriptors, |now| *now >= before + 30);
+    // Merely closing the sockets tells nobody: over SSH it is a half-close, with sshd as here.
+    drop((held, forward));
+    eventually(descriptors, |now| *now < before + 5);
+}
+
 #[test]
 fn a_platform_that_allows_no_forwards_refuses_them_all() {
     let platform = Platform::start_with(&[("FORWARDING__ALLOWED", "false")]);

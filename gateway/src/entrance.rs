@@ -2,16 +2,16 @@
 //! up here.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
 use spaces_protocol::frame::{Listening, Place, Program, Start};
 use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
-use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::audit;
-use crate::forward::{LISTEN, Origin, Way};
+use crate::forward::{Origin, Way};
 use crate::identity::Person;
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
@@ -42,11 +42,16 @@ pub(crate) async fn enter(
     let space = find(platform, person, reference).await.inspect_err(|failure| {
         audit::entered(platform, person, reference.to_string(), from, Some(failure));
     })?;
-    let outcome = wake_and_dial(platform, &space, reference, parts).await;
-    audit::entered(platform, person, space.id.to_string(), from, outcome.as_ref().err());
-    let guest = outcome?;
+    let reached = async {
+        wake(platform, &space, reference, parts).await?;
+        // Before the program's own channel, whose guest does not wait long for what to run.
+        let agent = lend_agent(platform, person, &space, parts).await;
+        Ok((agent, dial(platform, &space, reference).await?))
+    };
+    let reached = reached.await;
+    audit::entered(platform, person, space.id.to_string(), from, reached.as_ref().err());
+    let (agent, guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
-    let agent = lend_agent(platform, person, &space, parts).await;
     let mut start = start(platform, program, parts);
     start.environment.extend(agent.as_ref().map(|(path, _)| ("SSH_AUTH_SOCK".to_owned(), path.clone())));
     match relay::run(&mut parts.ssh, guest, start).await {
@@ -91,15 +96,22 @@ pub(crate) fn store_failed(error: &StoreError) -> Failure {
     store_unavailable()
 }
 
-async fn wake_and_dial(
+async fn wake(
     platform: &Arc<Platform>,
     space: &Granted<Space>,
     reference: &SpaceReference,
     parts: &ChannelParts,
-) -> Result<(relay::GuestReader, relay::GuestWriter), Failure> {
+) -> Result<(), Failure> {
     let reporter = Reporter::to_channel(parts);
     let awake = reporter.listen(|progress| platform.lifecycle.ensure_running(space, progress)).await;
-    awake.map_err(|error| error.explain(&reference.to_string()))?;
+    awake.map_err(|error| error.explain(&reference.to_string()))
+}
+
+async fn dial(
+    platform: &Platform,
+    space: &Granted<Space>,
+    reference: &SpaceReference,
+) -> Result<(relay::GuestReader, relay::GuestWriter), Failure> {
     match platform.hub.channel(space.id).await {
         Ok(guest) => Ok(guest),
         Err(error) => {
@@ -125,11 +137,14 @@ async fn lend_agent(
         person: person.clone(),
         space: SpaceReference::Id(space.id),
         handle: parts.ssh.handle.clone(),
+        from: parts.peer.ip(),
         room: Arc::clone(&parts.room),
+        // Entering was.
+        recorded: Arc::new(AtomicBool::new(true)),
     };
-    match timeout(LISTEN, way.listen(Place::Agent, |_port| Origin::Agent)).await {
-        Ok(Some((Listening::Path(path), listener))) => Some((path, listener)),
-        Ok(Some((Listening::Port(_), _)) | None) | Err(_) => {
+    match way.listen(Place::Agent, |_port| Origin::Agent).await {
+        Some((Listening::Path(path), listener)) => Some((path, listener)),
+        Some((Listening::Port(_), _)) | None => {
             warn!(space = %space.id, "no socket could be made for the client's agent");
             None
         }

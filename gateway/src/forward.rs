@@ -8,7 +8,9 @@
 //!
 //! The guest dials and listens, inside the Space's network and as its user.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::server::{ChannelOpenHandle, Handle, Msg};
@@ -21,18 +23,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use crate::entrance;
 use crate::identity::Person;
 use crate::platform::Platform;
 use crate::relay::{GuestReader, GuestWriter, SshChannel, Window, carry};
 use crate::ssh::still_known;
 use crate::tasks::{self, Owned};
+use crate::{audit, entrance};
 
 /// How long a socket in the Space may take to be connected: a little more than the guest gives it.
 const DIAL: Duration = Duration::from_secs(35);
 
 /// How long a Space may take to listen. A client's other channels may wait for it, so it is short.
-pub(crate) const LISTEN: Duration = Duration::from_secs(10);
+const LISTEN: Duration = Duration::from_secs(10);
 
 /// How long a client may take to answer that it takes a connection.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -44,8 +46,11 @@ pub(crate) struct Way {
     pub(crate) person: Person,
     pub(crate) space: SpaceReference,
     pub(crate) handle: Handle,
+    pub(crate) from: IpAddr,
     /// Room for the channels of forwards on this connection.
     pub(crate) room: Arc<Semaphore>,
+    /// Whether the audit trail knows that this connection went into the Space.
+    pub(crate) recorded: Arc<AtomicBool>,
 }
 
 /// How a client learns of a connection that was made in the Space.
@@ -66,12 +71,12 @@ impl Way {
                 return reply.reject(ChannelOpenFailure::ResourceShortage).await;
             };
             let user = self.platform.config.space.user.clone();
-            match timeout(DIAL, self.begin(Task::Dial { user, endpoint })).await {
-                Ok(Ok((FromGuest::Started, guest))) => {
+            match self.begin(Task::Dial { user, endpoint }, DIAL).await {
+                Ok((FromGuest::Started, guest)) => {
                     reply.accept().await;
                     self.carry(channel, guest, permit).await;
                 }
-                Ok(Ok(_) | Err(Unreached)) | Err(_) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+                Ok(_) | Err(Unreached) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
             }
         }));
     }
@@ -84,7 +89,7 @@ impl Way {
         origin: impl FnOnce(u32) -> Origin,
     ) -> Option<(Listening, Owned)> {
         let user = self.platform.config.space.user.clone();
-        match self.begin(Task::Listen { user, place }).await {
+        match self.begin(Task::Listen { user, place }, LISTEN).await {
             Ok((FromGuest::Listening(listening), guest)) => {
                 let port = match &listening {
                     Listening::Port(port) => u32::from(*port),
@@ -106,26 +111,41 @@ impl Way {
                 return;
             };
             let (way, origin) = (self.clone(), origin.clone());
-            drop(tasks::spawn("forwarded", async move {
-                let channel = timeout(ANSWER, way.offer(origin, from)).await;
-                // Also where the client does not want it: the program in the Space is told by its socket's end.
-                let adopted = way.begin(Task::Adopt { connection }).await;
-                match (channel, adopted) {
-                    (Ok(Ok(channel)), Ok((FromGuest::Started, guest))) => {
-                        way.carry(channel, guest, permit).await;
-                    }
-                    (Ok(Ok(channel)), _) => drop(channel.close().await),
-                    (Ok(Err(error)), _) => debug!(%error, "a client did not take a connection"),
-                    (Err(_elapsed), _) => debug!("a client did not answer whether it takes a connection"),
-                }
-            }));
+            drop(tasks::spawn("forwarded", way.adopt(connection, from, origin, permit)));
         }
     }
 
-    async fn offer(&self, origin: Origin, from: Option<(String, u16)>) -> Result<Channel<Msg>, russh::Error> {
+    /// Offers the client a connection that was made in the Space, and carries it if it is taken.
+    async fn adopt(
+        self,
+        connection: u64,
+        from: Option<SocketAddr>,
+        origin: Origin,
+        permit: OwnedSemaphorePermit,
+    ) {
+        let offer = self.offer(origin, from);
+        tokio::pin!(offer);
+        let answer = timeout(ANSWER, &mut offer).await;
+        // Also where the client does not want it: the program in the Space is told by its socket's end.
+        let adopted = self.begin(Task::Adopt { connection }, LISTEN).await;
+        match (answer, adopted) {
+            (Ok(Ok(channel)), Ok((FromGuest::Started, guest))) => self.carry(channel, guest, permit).await,
+            (Ok(Ok(channel)), _) => drop(channel.close().await),
+            (Ok(Err(error)), _) => debug!(%error, "a client did not take a connection"),
+            (Err(_elapsed), adopted) => {
+                drop(adopted);
+                // A channel that it opens after all is not left open. The connection's end ends this wait.
+                if let Ok(channel) = offer.await {
+                    drop(channel.close().await);
+                }
+            }
+        }
+    }
+
+    async fn offer(&self, origin: Origin, from: Option<SocketAddr>) -> Result<Channel<Msg>, russh::Error> {
         match origin {
             Origin::Tcp(address, port) => {
-                let (host, from) = from.unwrap_or_default();
+                let (host, from) = from.map(|from| (from.ip().to_string(), from.port())).unwrap_or_default();
                 self.handle.channel_open_forwarded_tcpip(address, port, host, u32::from(from)).await
             }
             Origin::Unix(path) => self.handle.channel_open_forwarded_streamlocal(path).await,
@@ -143,20 +163,34 @@ impl Way {
         let (read, write) = channel.split();
         let handle = self.handle.clone();
         let mut ssh = SshChannel { read, write, handle, window, output_closed: CancellationToken::new() };
-        carry(&mut ssh, guest).await;
+        carry(&mut ssh, guest, &self.platform.leftovers).await;
         drop(room);
     }
 
-    /// One more channel into the Space for this, with the guest's answer. Wakes a Space that nobody put to sleep.
-    async fn begin(&self, task: Task) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
+    /// One more channel into the Space for this, with the guest's answer, which it has to give within this time.
+    /// Wakes a Space that nobody put to sleep.
+    async fn begin(
+        &self,
+        task: Task,
+        within: Duration,
+    ) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
+        timeout(within, self.ask(task)).await.map_err(unreached)?
+    }
+
+    async fn ask(&self, task: Task) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
         let (platform, person) = (&self.platform, &self.person);
         still_known(platform, person).await.map_err(unreached)?;
-        let space = entrance::find(platform, person, &self.space).await.map_err(unreached)?;
+        let found = entrance::find(platform, person, &self.space).await;
+        // Once for a connection, and each time that it was refused.
+        if found.is_err() || !self.recorded.swap(true, Ordering::Relaxed) {
+            let space = found.as_ref().map_or_else(|_| self.space.to_string(), |space| space.id.to_string());
+            audit::entered(platform, person, space, self.from, found.as_ref().err());
+        }
+        let space = found.map_err(unreached)?;
         let awake = platform.lifecycle.ensure_running(&space, Progress::none()).await;
         awake.map_err(unreached)?;
         let (mut reader, mut writer) = platform.hub.channel(space.id).await.map_err(unreached)?;
         writer.message(ToGuest::Begin(task)).await.map_err(unreached)?;
-        // Whoever calls has a deadline that fits what was asked for.
         let answer = reader.message_some_time().await.map_err(unreached)?;
         if let FromGuest::Failed(reason) = &answer {
             debug!(space = %space.id, %reason, "a forward could not be made");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use spaces_protocol::auth_key::{AuthKey, GatewayMark};
 use spaces_store::{SpaceSpec, Store};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
@@ -18,6 +19,8 @@ pub(crate) struct Platform {
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
     pub(crate) mark: GatewayMark,
+    /// Room for what clients leave behind who closed.
+    pub(crate) leftovers: Semaphore,
 }
 
 impl Platform {

@@ -7,6 +7,6 @@ mod socket;
 mod window;
 
 pub(crate) use hub::Hub;
-pub(crate) use pump::{Ended, SshChannel, carry, run, window_size};
+pub(crate) use pump::{Ended, LEFTOVERS, SshChannel, carry, run, window_size};
 pub(crate) use socket::{GuestReader, GuestWriter};
 pub(crate) use window::Window;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use spaces_provisioner::{Docker, DockerSettings, ImageName, Provisioner as _};
 use spaces_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
@@ -18,7 +19,7 @@ use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::relay::Hub;
 use crate::tasks::Owned;
-use crate::{host_key, ssh, tasks};
+use crate::{host_key, relay, ssh, tasks};
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
@@ -48,6 +49,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         hub,
         limits,
         mark,
+        leftovers: Semaphore::new(relay::LEFTOVERS),
     });
     let mut vital = [
         Owned::spawn("watch", lifecycle.watch(every)),

@@ -33,6 +33,11 @@ impl Owned {
     pub(crate) fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(spawn(name, task))
     }
+
+    /// Whether it ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.is_finished()
+    }
 }
 
 /// Waits until one of these ends, which vital tasks never do but by a crash.

@@ -21,7 +21,7 @@ use crate::space::{Full, Space};
 use crate::spawn::{self, Running, SpawnError, Streams};
 use crate::{forward, listener};
 
-/// How long dialling and waiting for [`Start`] may take together: a ticket is short-lived.
+/// How long dialling and waiting for a [`Task`] may take together: a ticket is short-lived.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How soon a connection is tried again that the gateway's full backlog refused.

@@ -7,12 +7,12 @@
 //! ```
 
 use std::io;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use spaces_protocol::frame::{Endpoint, Frame, FromGuest, MAX_DATA, ToGuest};
-use std::os::fd::AsRawFd;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
@@ -137,24 +137,36 @@ async fn carry(
     read: impl AsyncRead + Unpin,
     write: impl AsyncWrite + Unpin,
 ) -> Result<(), ConnectionError> {
-    let (inwards, outwards) = (inwards(frames, write), outwards(read, writer));
-    tokio::pin!(inwards, outwards);
-    // Whoever ends first has ended its own direction; only a gateway that is gone ends both.
-    tokio::select! {
-        ended = &mut inwards => match ended? {
-            Inwards::Eof => outwards.await,
-            Inwards::GatewayGone => Ok(()),
-        },
-        ended = &mut outwards => {
-            ended?;
-            inwards.await.map(drop)
+    let outwards = outwards(read, writer);
+    tokio::pin!(outwards);
+    let fed = {
+        let inwards = inwards(frames, write);
+        tokio::pin!(inwards);
+        tokio::select! {
+            fed = &mut inwards => fed?,
+            ended = &mut outwards => {
+                // The socket writes no more, or the gateway takes no more. What the gateway gave is still for the
+                // socket, to the last byte.
+                inwards.await?;
+                return ended;
+            }
         }
+    };
+    match fed {
+        Inwards::GatewayGone => Ok(()),
+        // A socket that stays open and says nothing must not outlive the gateway's interest in it.
+        Inwards::Eof | Inwards::Broken => tokio::select! {
+            ended = &mut outwards => ended,
+            closed = frames.hung_up() => Ok(closed?),
+        },
     }
 }
 
 /// How the way in ended.
 enum Inwards {
     Eof,
+    /// The socket takes no more.
+    Broken,
     GatewayGone,
 }
 
@@ -162,11 +174,13 @@ async fn inwards(
     frames: &mut FrameReader,
     mut write: impl AsyncWrite + Unpin,
 ) -> Result<Inwards, ConnectionError> {
-    let mut broken = false;
     while let Some(frame) = frames.next().await? {
         match frame {
-            // A socket that takes no more may still have something to say.
-            Frame::Stdin(bytes) => broken = broken || write.write_all(&bytes).await.is_err(),
+            Frame::Stdin(bytes) => {
+                if write.write_all(&bytes).await.is_err() {
+                    return Ok(Inwards::Broken);
+                }
+            }
             Frame::Message(ToGuest::StdinEof) => {
                 drop(write.shutdown().await);
                 return Ok(Inwards::Eof);

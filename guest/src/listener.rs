@@ -3,8 +3,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkdtemp;
 use spaces_protocol::frame::{FromGuest, Listening, Place};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::sleep;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{sleep, timeout};
 
 use crate::account::{self, Account};
 use crate::channel;
@@ -36,25 +37,34 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Connections that were accepted and told, and that nobody carries yet.
 #[derive(Default)]
 pub(crate) struct Accepted {
-    waiting: Rc<RefCell<BTreeMap<u64, (Socket, OwnedSemaphorePermit)>>>,
+    waiting: Rc<RefCell<BTreeMap<u64, Waiting>>>,
     next: Cell<u64>,
+}
+
+struct Waiting {
+    socket: Socket,
+    _room: OwnedSemaphorePermit,
+    /// Ends the clock when dropped.
+    _clock: oneshot::Sender<Infallible>,
 }
 
 impl Accepted {
     /// The connection of this number, once.
     pub(crate) fn take(&self, connection: u64) -> Option<Socket> {
-        self.waiting.borrow_mut().remove(&connection).map(|(socket, _permit)| socket)
+        self.waiting.borrow_mut().remove(&connection).map(|waiting| waiting.socket)
     }
 
-    fn keep(&self, socket: Socket, permit: OwnedSemaphorePermit) -> u64 {
+    fn keep(&self, socket: Socket, room: OwnedSemaphorePermit) -> u64 {
+        let (clock, taken) = oneshot::channel();
         let number = self.next.get();
         self.next.set(number + 1);
-        self.waiting.borrow_mut().insert(number, (socket, permit));
+        self.waiting.borrow_mut().insert(number, Waiting { socket, _room: room, _clock: clock });
         let waiting = Rc::clone(&self.waiting);
         tasks::spawn("accepted", async move {
-            sleep(PATIENCE).await;
-            waiting.borrow_mut().remove(&number);
-            Ok::<(), std::convert::Infallible>(())
+            if timeout(PATIENCE, taken).await.is_err() {
+                waiting.borrow_mut().remove(&number);
+            }
+            Ok::<(), Infallible>(())
         });
         number
     }
@@ -134,7 +144,7 @@ impl Listener {
     async fn accept(
         &self,
         room: &Arc<Semaphore>,
-    ) -> io::Result<(Socket, Option<(String, u16)>, OwnedSemaphorePermit)> {
+    ) -> io::Result<(Socket, Option<SocketAddr>, OwnedSemaphorePermit)> {
         let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
         let (socket, from) = match &self.sockets {
             Sockets::Unix(listener) => (Socket::Unix(listener.accept().await?.0), None),
@@ -144,7 +154,7 @@ impl Listener {
                     accepted = accept_second(second.as_ref()) => accepted?,
                 };
                 stream.set_nodelay(true)?;
-                (Socket::Tcp(stream), Some((from.ip().to_string(), from.port())))
+                (Socket::Tcp(stream), Some(from))
             }
         };
         Ok((socket, from, permit))
@@ -173,7 +183,6 @@ async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
 async fn listen_tcp(account: Account, address: &str, port: u16) -> io::Result<Listener> {
     let addresses = match address {
         "" | "*" => vec![Ipv4Addr::UNSPECIFIED.into()],
-        "localhost" => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
         other => resolve(other).await?,
     };
     let bind = |address: SocketAddr| {

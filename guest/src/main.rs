@@ -4,7 +4,7 @@
 //! nowhere; what it is asked to run it runs as the user asked for, as sshd would after a login.
 //!
 //! ```text
-//! control --Open{ticket}--> channel --Start--> spawn --> input  (frames -> program)
+//! control --Open{ticket}--> channel --Begin--> spawn --> input  (frames -> program)
 //!                                                   \--> output (program -> frames)
 //! reaper  --exit status---> channel
 //! shutdown: SIGTERM -> hang up on everything -> kill what is left -> exit

@@ -22,6 +22,8 @@
 //! three streams, postcard for the rest. Whatever comes from a guest is hostile until [`Frame::decode`] and
 //! `FromGuest`'s own bounds have passed it.
 
+use std::net::SocketAddr;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
@@ -183,7 +185,7 @@ pub enum FromGuest {
         /// Unique for this guest.
         connection: u64,
         /// Where from, for TCP.
-        from: Option<(String, u16)>,
+        from: Option<SocketAddr>,
     },
     /// The socket's other end writes no more. It may still read.
     StdoutEof,

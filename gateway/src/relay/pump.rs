@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use russh::server::{Handle, Msg};
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Sig};
 use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, Signal, Start, Task, ToGuest, WindowSize};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +28,11 @@ use super::window::Window;
 const PIECES: usize = 1024;
 
 /// How long a socket in a Space may take for the last of its bytes, after the client is gone.
-const DRAIN: Duration = Duration::from_mins(5);
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// How many sockets may do so at once on the whole platform: what they hold, up to a window each, belongs to no
+/// connection any more.
+pub(crate) const LEFTOVERS: usize = 64;
 
 /// The SSH side of a channel.
 pub(crate) struct SshChannel {
@@ -81,22 +86,34 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter),
     }
 }
 
-/// Carries the bytes of a socket until both of its directions have ended, and closes the channel.
-pub(crate) async fn carry(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter)) {
+/// Carries the bytes of a socket until both of its directions have ended, and closes the channel. A client's last
+/// bytes are given to the socket after it has closed, where `leftovers` has room for them.
+pub(crate) async fn carry(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter), leftovers: &Semaphore) {
     let (mut reader, mut writer) = guest;
     let SshChannel { read, write, window, output_closed, .. } = ssh;
     let mut ingress = Ingress::new(window, output_closed);
-    let closed = tokio::select! {
+    tokio::select! {
         // Whatever a guest says that has no place here ends the channel as a broken connection would.
-        _broken_or_done = socket_output(&mut reader, write) => false,
-        () = ingress.run(read, &mut writer) => true,
-    };
-    if closed {
+        _broken_or_done = socket_output(&mut reader, write) => {}
         // A client closes as soon as it has sent everything: that is no reason to lose the rest of it.
-        drop(timeout(DRAIN, ingress.drain(&mut writer)).await);
+        () = ingress.run(read, &mut writer) => if let Ok(_room) = leftovers.try_acquire() {
+            let drained = async {
+                tokio::select! {
+                    // A socket that cannot write may not read either.
+                    () = discard(&mut reader) => {}
+                    _done_or_broken = ingress.drain(&mut writer) => {}
+                }
+            };
+            drop(timeout(DRAIN, drained).await);
+        }
     }
     // A client that is gone needs no close.
     drop(write.close().await);
+}
+
+/// Reads on until the guest closes.
+async fn discard(reader: &mut GuestReader) {
+    while let Ok(Some(_unwanted)) = reader.next().await {}
 }
 
 async fn socket_output(reader: &mut GuestReader, write: &ChannelWriteHalf<Msg>) -> Result<(), SocketEnd> {

@@ -112,7 +112,9 @@ impl Connection {
                     person: person.clone(),
                     space: space.clone(),
                     handle: session.handle(),
+                    from: self.peer.ip(),
                     room: self.forwards.room(),
+                    recorded: self.forwards.recorded(),
                 })
             }
             Some(_) | None => None,

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::frame::{Listening, Place};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
-use crate::forward::{LISTEN, Origin, Way};
+use crate::forward::{Origin, Way};
 use crate::tasks::Owned;
 
 /// Most that one connection may listen on.
@@ -18,6 +18,7 @@ pub(crate) struct Forwards {
     listeners: HashMap<Asked, Owned>,
     room: Arc<Semaphore>,
     most: usize,
+    recorded: Arc<AtomicBool>,
 }
 
 /// What a client asked to listen on, and names to end it. A port that it left open is the one that it was told.
@@ -30,12 +31,22 @@ enum Asked {
 impl Forwards {
     /// None yet, with room for so many connections at once.
     pub(crate) fn new(most: usize) -> Self {
-        Self { listeners: HashMap::new(), room: Arc::new(Semaphore::new(most)), most }
+        Self {
+            listeners: HashMap::new(),
+            room: Arc::new(Semaphore::new(most)),
+            most,
+            recorded: Arc::default(),
+        }
     }
 
     /// Room for connections, to be held by each as long as it is carried.
     pub(crate) fn room(&self) -> Arc<Semaphore> {
         Arc::clone(&self.room)
+    }
+
+    /// Whether the audit trail knows of them.
+    pub(crate) fn recorded(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.recorded)
     }
 
     /// How many are carried.
@@ -51,20 +62,27 @@ impl Forwards {
         let (Some(way), Ok(wanted)) = (way, u16::try_from(*port)) else {
             return false;
         };
-        if self.listeners.len() >= LISTENERS || self.listeners.contains_key(&tcp(address, *port)) {
+        if !self.has_room_for(&tcp(address, *port)) {
             return false;
         }
         let place = Place::Tcp { address: address.to_owned(), port: wanted };
         // OpenSSH tells its forwards apart by the port that they have in the end.
         let origin = |port| Origin::Tcp(address.to_owned(), port);
-        match timeout(LISTEN, way.listen(place, origin)).await {
-            Ok(Some((Listening::Port(given), listener))) => {
+        match way.listen(place, origin).await {
+            // A guest that listens elsewhere than it was asked to is of no use.
+            Some((Listening::Port(given), listener)) if wanted == 0 || given == wanted => {
                 *port = given.into();
                 self.listeners.insert(tcp(address, *port), listener);
                 true
             }
-            Ok(Some((Listening::Path(_), _)) | None) | Err(_) => false,
+            Some(_) | None => false,
         }
+    }
+
+    /// Those that ended with their Space make room.
+    fn has_room_for(&mut self, asked: &Asked) -> bool {
+        self.listeners.retain(|_asked, listener| !listener.has_ended());
+        self.listeners.len() < LISTENERS && !self.listeners.contains_key(asked)
     }
 
     pub(crate) fn stop_tcp(&mut self, address: &str, port: u32) -> bool {
@@ -73,18 +91,16 @@ impl Forwards {
 
     pub(crate) async fn listen_unix(&mut self, way: Option<Way>, path: &str) -> bool {
         let asked = Asked::Unix(path.to_owned());
-        let Some(way) =
-            way.filter(|_| self.listeners.len() < LISTENERS && !self.listeners.contains_key(&asked))
-        else {
+        let Some(way) = way.filter(|_| self.has_room_for(&asked)) else {
             return false;
         };
         let origin = |_port| Origin::Unix(path.to_owned());
-        match timeout(LISTEN, way.listen(Place::Unix(path.into()), origin)).await {
-            Ok(Some((Listening::Path(_), listener))) => {
+        match way.listen(Place::Unix(path.into()), origin).await {
+            Some((Listening::Path(_), listener)) => {
                 self.listeners.insert(asked, listener);
                 true
             }
-            Ok(Some((Listening::Port(_), _)) | None) | Err(_) => false,
+            Some((Listening::Port(_), _)) | None => false,
         }
     }
 

@@ -1,19 +1,19 @@
 //! What requests do to the file system, as the user that this process runs as. What that user may do, they may
 //! do here; nothing outside the Space can be named.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, RenameFlags, renameat2};
 use nix::sys::stat::{FchmodatFlags, Mode, UtimensatFlags, fchmodat, utimensat};
 use nix::sys::time::{TimeSpec, TimeValLike};
-use nix::unistd::linkat;
+use nix::unistd::{linkat, truncate};
 
 use super::request::{Attributes, Over};
 
@@ -36,7 +36,7 @@ pub(crate) fn open(path: &Path, flags: u32, attributes: Attributes) -> io::Resul
     // A pipe without a writer must not hold the session; of a file it changes nothing.
     other.insert(OFlag::O_NONBLOCK | OFlag::O_NOCTTY);
     let file = OpenOptions::new()
-        .read(has(READ))
+        .read(has(READ) || !(has(WRITE) || has(APPEND)))
         .write(has(WRITE) || has(APPEND))
         .mode(attributes.permissions.unwrap_or(0o666) & 0o7777)
         .custom_flags(other.bits())
@@ -44,60 +44,50 @@ pub(crate) fn open(path: &Path, flags: u32, attributes: Attributes) -> io::Resul
     Ok((file, has(APPEND)))
 }
 
-/// Sets attributes of what the path leads to.
+/// Sets attributes of what the path leads to. All that can be: the last error is told, as by OpenSSH's server.
 pub(crate) fn set(path: &Path, attributes: Attributes) -> io::Result<()> {
-    if let Some(size) = attributes.size {
-        OpenOptions::new().write(true).open(path)?.set_len(size)?;
-    }
-    if let Some(mode) = attributes.permissions {
-        fs::set_permissions(path, Permissions::from_mode(mode & 0o7777))?;
-    }
-    if let Some((accessed, modified)) = attributes.times {
-        set_times(path, accessed, modified, UtimensatFlags::FollowSymlink)?;
-    }
-    match attributes.owner {
-        Some((user, group)) => std::os::unix::fs::chown(path, Some(user), Some(group)),
-        None => Ok(()),
-    }
+    let Attributes { size, permissions, times, owner } = attributes;
+    all([
+        // By its name: to open a pipe would be to wait for somebody at its other end.
+        size.map(|size| Ok(truncate(path, i64::try_from(size).map_err(|_too_large| Errno::EFBIG)?)?)),
+        permissions.map(|mode| fs::set_permissions(path, Permissions::from_mode(mode & 0o7777))),
+        times.map(|times| set_times(path, times, UtimensatFlags::FollowSymlink)),
+        owner.map(|(user, group)| std::os::unix::fs::chown(path, Some(user), Some(group))),
+    ])
 }
 
 /// Sets attributes of a symbolic link itself. It has no size to set.
 pub(crate) fn set_link(path: &Path, attributes: Attributes) -> io::Result<()> {
-    if attributes.size.is_some() {
-        return Err(Errno::EINVAL.into());
-    }
-    if let Some(mode) = attributes.permissions {
-        let mode = Mode::from_bits_truncate(mode & 0o7777);
-        fchmodat(AT_FDCWD, path, mode, FchmodatFlags::NoFollowSymlink)?;
-    }
-    if let Some((accessed, modified)) = attributes.times {
-        set_times(path, accessed, modified, UtimensatFlags::NoFollowSymlink)?;
-    }
-    match attributes.owner {
-        Some((user, group)) => std::os::unix::fs::lchown(path, Some(user), Some(group)),
-        None => Ok(()),
-    }
+    let Attributes { size, permissions, times, owner } = attributes;
+    let mode = |mode| Mode::from_bits_truncate(mode & 0o7777);
+    all([
+        size.map(|_size| Err(Errno::EINVAL.into())),
+        permissions.map(|bits| Ok(fchmodat(AT_FDCWD, path, mode(bits), FchmodatFlags::NoFollowSymlink)?)),
+        times.map(|times| set_times(path, times, UtimensatFlags::NoFollowSymlink)),
+        owner.map(|(user, group)| std::os::unix::fs::lchown(path, Some(user), Some(group))),
+    ])
 }
 
 /// Sets attributes of an open file.
 pub(crate) fn set_open(file: &File, attributes: Attributes) -> io::Result<()> {
-    if let Some(size) = attributes.size {
-        file.set_len(size)?;
-    }
-    if let Some(mode) = attributes.permissions {
-        file.set_permissions(Permissions::from_mode(mode & 0o7777))?;
-    }
-    if let Some((accessed, modified)) = attributes.times {
-        let time = |seconds: u32| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.into());
-        file.set_times(FileTimes::new().set_accessed(time(accessed)).set_modified(time(modified)))?;
-    }
-    match attributes.owner {
-        Some((user, group)) => std::os::unix::fs::fchown(file, Some(user), Some(group)),
-        None => Ok(()),
-    }
+    let Attributes { size, permissions, times, owner } = attributes;
+    let time = |seconds: u32| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.into());
+    all([
+        size.map(|size| file.set_len(size)),
+        permissions.map(|mode| file.set_permissions(Permissions::from_mode(mode & 0o7777))),
+        times.map(|(accessed, modified)| {
+            file.set_times(FileTimes::new().set_accessed(time(accessed)).set_modified(time(modified)))
+        }),
+        owner.map(|(user, group)| std::os::unix::fs::fchown(file, Some(user), Some(group))),
+    ])
 }
 
-fn set_times(path: &Path, accessed: u32, modified: u32, flags: UtimensatFlags) -> io::Result<()> {
+/// The last that failed, of what was wanted.
+fn all(outcomes: [Option<io::Result<()>>; 4]) -> io::Result<()> {
+    outcomes.into_iter().flatten().filter(Result::is_err).last().unwrap_or(Ok(()))
+}
+
+fn set_times(path: &Path, (accessed, modified): (u32, u32), flags: UtimensatFlags) -> io::Result<()> {
     let [accessed, modified] = [accessed, modified].map(|seconds| TimeSpec::seconds(seconds.into()));
     Ok(utimensat(AT_FDCWD, path, &accessed, &modified, flags)?)
 }
@@ -131,14 +121,13 @@ pub(crate) fn real_path(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The path with `~` as its user's home. `~somebody` is left to their shell.
+/// The path with `~` as its user's home. Somebody else's home is not looked for.
 pub(crate) fn expand(path: &Path) -> io::Result<PathBuf> {
     let home = || std::env::var_os("HOME").map_or_else(|| PathBuf::from("/"), PathBuf::from);
-    let bytes = path.as_os_str().as_bytes();
-    match (bytes, bytes.strip_prefix(b"~/")) {
-        (b"~", _) => real_path(&home()),
-        (_, Some(rest)) => real_path(&home().join(OsStr::from_bytes(rest))),
-        (_, None) => real_path(path),
+    let mut parts = path.components();
+    match parts.next() {
+        Some(Component::Normal(first)) if first == "~" => real_path(&home().join(parts.as_path())),
+        Some(_) | None => real_path(path),
     }
 }
 

@@ -1,12 +1,17 @@
 //! A channel's connection, as frames, by a process that waits for them.
 
 use std::io::{self, BufReader, IoSlice, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, MAX_FRAME, ToGuest};
 
 use super::invalid;
+
+/// How long the gateway may take to close after us.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Frames both ways.
 pub(crate) struct Frames {
@@ -69,8 +74,16 @@ impl Frames {
         self.message(FromGuest::Started)
     }
 
+    /// Tells how it ended, and waits until the gateway has closed, so that it reads that. Closing at once, with its
+    /// bytes unread, would reach it as an error.
     pub(crate) fn exited(&mut self, status: u8) -> io::Result<()> {
-        self.message(FromGuest::Exited(Exit::Status(status)))
+        self.message(FromGuest::Exited(Exit::Status(status)))?;
+        self.socket.shutdown(Shutdown::Write)?;
+        self.socket.set_read_timeout(Some(LINGER))?;
+        let deadline = Instant::now() + LINGER;
+        let mut unread = [0; 4096];
+        while Instant::now() < deadline && matches!(self.input.read(&mut unread), Ok(1..)) {}
+        Ok(())
     }
 
     fn message(&mut self, message: FromGuest) -> io::Result<()> {
