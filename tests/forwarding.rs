@@ -250,6 +250,10 @@ fn what_leads_nowhere_is_refused_and_harms_nothing_else() {
     let (mallory, _) = setting.platform.owner("mallory@example.com", "hers");
     let refused = mallory.ssh_with(&["-v", "-W", "localhost:7000"], "room", &[], b"").fails(255);
     assert!(refused.contains("connect failed"), "{refused}");
+    let trail = || setting.platform.admin().ssh("spaces", &["admin", "audit"]).ok();
+    let tried =
+        |line: &str| line.contains("mallory@") && line.contains("space.enter") && line.contains("refused");
+    eventually(trail, |trail| trail.lines().any(tried));
     for nowhere in ["localhost:7999", "no-such-host.invalid:80"] {
         let refused = setting.person.ssh_with(&["-v", "-W", nowhere], "room", &[], b"").fails(255);
         assert!(refused.contains("connect failed"), "{refused}");
