@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use spaces_protocol::command::{Command, usage_failure};
+use spaces_protocol::command::{Command, SessionArguments, usage_failure};
 use spaces_protocol::failure::Failure;
 use spaces_protocol::name::{Email, KeyName, SpaceReference};
 
@@ -72,9 +72,11 @@ pub(crate) struct ConnectArguments {
     /// Remember this space: `connect` alone enters it from now on
     #[arg(long, requires = "space")]
     pub(crate) default: bool,
+    #[command(flatten)]
+    pub(crate) session: SessionArguments,
     /// A command to run instead of a login shell: one word is a line for the shell, several are a program
     /// with its arguments
-    #[arg(last = true)]
+    #[arg(last = true, conflicts_with_all = ["attach", "take", "watch"])]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -1,33 +1,37 @@
-//! `spaces connect`: the gateway makes sure that the Space runs, then the local `ssh` enters it, so that
-//! everything a person knows of ssh holds.
+//! `spaces connect`: the gateway makes sure that the Space runs, then the local `ssh` enters it: at a terminal in a
+//! session that the Space holds, and otherwise as `ssh REF@host` does.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::IsTerminal as _;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::Command;
+use std::process::ExitCode;
 
-use spaces_protocol::command::ConnectArguments as Target;
+use spaces_protocol::command::{
+    Command, ConnectArguments as Target, SessionArguments, SessionCommand, SessionListArguments,
+};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_protocol::wire::RequestCommand;
 
-use crate::address::Address;
 use crate::arguments::ConnectArguments;
+use crate::gateway::Gateway;
 use crate::run::connected;
-use crate::session::Session;
 use crate::settings::Settings;
+use ssh::{Terminal, Way};
 
-/// The name under which the host key is pinned, whatever the gateway's address is today.
-pub(crate) const HOST_KEY_ALIAS: &str = "spaces-gateway";
+mod held;
+mod ssh;
+mod words;
 
-/// Enters a Space. Returns only if that could not be started.
-pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) -> Result<(), Failure> {
+pub(crate) use ssh::HOST_KEY_ALIAS;
+
+/// Enters a Space.
+pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) -> Result<ExitCode, Failure> {
     let mut session = settings.session()?;
     let space = arguments.space.or_else(|| session.default_space.clone());
     let gateway = connected(settings, &session).await?;
-    let done = gateway.request(RequestCommand::Connect(Target { space, command: Vec::new() })).await?;
+    let target = Target { space, ..Target::default() };
+    let done = gateway.request(RequestCommand::Connect(target)).await?;
     let id = done.data.get("id").and_then(|id| id.as_str()).and_then(|id| id.parse::<SpaceId>().ok());
     let id = id.ok_or_else(|| Failure::new(Code::Internal, "the gateway did not say which space"))?;
     if arguments.default {
@@ -35,94 +39,53 @@ pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) ->
         session.default_space = Some(SpaceReference::Id(id));
         session.save(settings.session_file())?;
     }
-    let known_hosts = session.known_hosts(settings.session_file())?;
-    let address = settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone());
-    let mut ssh = command(settings.ssh(), &session, &address, &known_hosts, id);
-    if let Some(line) = line(&arguments.command) {
-        ssh.arg("--").arg(line);
-    }
-    let error = ssh.exec();
-    Err(Failure::new(Code::Refused, format!("cannot run {}: {error}", settings.ssh().display()))
-        .hint("install OpenSSH's client, or name one in SPACES_SSH_BIN"))
-}
-
-fn command(ssh: &Path, session: &Session, address: &Address, known_hosts: &Path, id: SpaceId) -> Command {
-    let option = |name: &str, value: &OsStr| {
-        let mut option = OsString::from(name);
-        option.push("=");
-        // ssh reads options as a configuration line, where a blank would end the value.
-        option.push("\"");
-        option.push(value);
-        option.push("\"");
-        option
+    let way = Way {
+        ssh: settings.ssh().to_owned(),
+        known_hosts: session.known_hosts(settings.session_file())?,
+        address: settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone()),
+        identity: session.identity,
     };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let mut command = Command::new(ssh);
-    // The person's own configuration is for the person's own hosts.
-    command.args(["-F", "none", "-p", &address.port().to_string(), "-l", &id.to_string()]);
-    command.arg("-i").arg(&session.identity);
-    command.arg("-o").arg(option("UserKnownHostsFile", known_hosts.as_os_str()));
-    for setting in [
-        "IdentitiesOnly=yes",
-        "GlobalKnownHostsFile=/dev/null",
-        "StrictHostKeyChecking=yes",
-        "PreferredAuthentications=publickey",
-        "LogLevel=ERROR",
-        "SendEnv=LANG LC_* COLORTERM NO_COLOR",
-        "ServerAliveInterval=30",
-    ] {
-        command.arg("-o").arg(setting);
-    }
-    command.arg("-o").arg(option("HostKeyAlias", OsStr::new(HOST_KEY_ALIAS)));
-    if terminal {
-        command.arg("-t");
-    }
-    command.arg(address.host());
-    command
-}
-
-/// What the shell in the Space is given: one word as it is, several so that they arrive as they are.
-fn line(words: &[OsString]) -> Option<OsString> {
-    match words {
-        [] => None,
-        [line] => Some(line.clone()),
-        words => {
-            let quoted: Vec<Vec<u8>> = words.iter().map(|word| quote(word.as_bytes())).collect();
-            Some(OsString::from_vec(quoted.join(&b' ')))
+    let line = words::line(&arguments.command);
+    let text = line.as_ref().map(|line| line.to_str());
+    match (terminal, text) {
+        (true, None | Some(Some(_))) => {
+            let wanted = which(&gateway, id, arguments.session).await?;
+            drop(gateway);
+            held::enter(&way, id, &wanted, text.flatten())
+        }
+        // Commands that are no text have no place in a line for the gateway.
+        (false, _) | (true, Some(None)) if arguments.session.wanted().is_none() => {
+            let terminal = if terminal { Terminal::Wanted } else { Terminal::None };
+            let mut ssh = way.command(&id.to_string(), terminal);
+            ssh.args(line.iter().flat_map(|line| [OsStr::new("--"), line]));
+            Err(way.cannot_run(&ssh.exec()))
+        }
+        (false, _) | (true, Some(None)) => {
+            Err(Failure::new(Code::Usage, "a session is shown on a terminal").hint("run `connect` in one"))
         }
     }
 }
 
-/// One word in single quotes, whatever bytes it has; as it is where the shell would take it so.
-fn quote(word: &[u8]) -> Vec<u8> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=,@%+".contains(byte);
-    if !word.is_empty() && word.iter().all(plain) {
-        return word.to_vec();
+/// `--attach` alone means the one that was left last, which has to have a number to come back to.
+async fn which(
+    gateway: &Gateway,
+    id: SpaceId,
+    mut session: SessionArguments,
+) -> Result<SessionArguments, Failure> {
+    if session.attach == Some(None) {
+        let space = Some(SpaceReference::Id(id));
+        let list = Command::Session(SessionCommand::List(SessionListArguments { space }));
+        let done = gateway.request(RequestCommand::Shared(list)).await?;
+        let rows = done.data.as_array().map(Vec::as_slice).unwrap_or_default();
+        let left =
+            |row: &&serde_json::Value| row.get("detached_at").and_then(|at| at.as_str()).map(str::to_owned);
+        let newest = rows.iter().filter(|row| left(row).is_some()).max_by_key(left);
+        let number = newest.and_then(|row| row.get("session")?.as_u64()?.to_string().parse().ok());
+        session.attach = Some(Some(number.ok_or_else(|| {
+            Failure::new(Code::NotFound, "no session is detached")
+                .hint("`session list` shows those that are there; `connect` alone begins one")
+        })?));
     }
-    let mut quoted = vec![b'\''];
-    for byte in word {
-        if *byte == b'\'' {
-            quoted.extend_from_slice(b"'\\''");
-        } else {
-            quoted.push(*byte);
-        }
-    }
-    quoted.push(b'\'');
-    quoted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_words_arrive_as_they_are_and_one_is_for_the_shell() {
-        let words = |words: &[&str]| line(&words.iter().map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(words(&[]), None);
-        assert_eq!(words(&["ls | wc -l"]), Some("ls | wc -l".into()));
-        assert_eq!(
-            words(&["echo", "a  b", "it's", "$HOME", ""]),
-            Some(r"echo 'a  b' 'it'\''s' '$HOME' ''".into())
-        );
-    }
+    Ok(session)
 }

@@ -35,19 +35,20 @@ fn main() -> ExitCode {
         .map_err(|error| Failure::new(Code::Internal, format!("cannot start: {error}")))
         .and_then(|runtime| runtime.block_on(run_command(arguments)));
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => show::failure(&failure),
     }
 }
 
-async fn run_command(arguments: Arguments) -> Result<(), Failure> {
+async fn run_command(arguments: Arguments) -> Result<ExitCode, Failure> {
     let settings = Settings::gather(arguments.base_url, arguments.session_file)?;
     match arguments.command {
-        CliCommand::Login(login) => login::login(&settings, login, arguments.json).await,
-        CliCommand::Connect(connect) => connect::connect(&settings, connect).await,
+        CliCommand::Login(login) => login::login(&settings, login, arguments.json).await?,
+        CliCommand::Connect(connect) => return connect::connect(&settings, connect).await,
         CliCommand::Shared(Command::Auth(spaces_protocol::command::AuthCommand::Logout)) => {
-            logout::logout(&settings, arguments.json).await
+            logout::logout(&settings, arguments.json).await?;
         }
-        CliCommand::Shared(command) => run::run(&settings, command, arguments.json).await,
+        CliCommand::Shared(command) => run::run(&settings, command, arguments.json).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }

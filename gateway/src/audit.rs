@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use spaces_protocol::command::{AdminCommand, AuthCommand, Command, KeyCommand, SpaceCommand};
+use spaces_protocol::command::{
+    AdminCommand, AuthCommand, Command, KeyCommand, SessionCommand, SpaceCommand,
+};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
 use spaces_store::{AuditEntry, Outcome};
@@ -21,6 +23,7 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Whoami
         | Command::List
         | Command::Space(SpaceCommand::List)
+        | Command::Session(SessionCommand::List(_))
         | Command::Key(KeyCommand::List)
         | Command::Admin(
             AdminCommand::Requests | AdminCommand::Users | AdminCommand::AuthKeys | AdminCommand::Audit(_),
@@ -30,6 +33,7 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Space(SpaceCommand::Up(arguments)) => ("space.up", arguments.space.to_string()),
         Command::Space(SpaceCommand::Down(arguments)) => ("space.down", arguments.space.to_string()),
         Command::Space(SpaceCommand::Delete(arguments)) => ("space.delete", arguments.space.to_string()),
+        Command::Session(SessionCommand::Kill(arguments)) => ("session.kill", arguments.session.to_string()),
         Command::Key(KeyCommand::Add(arguments)) => {
             let key = parse_public_key(&arguments.public_key).ok();
             return Some(("key.add", key.map(|(key, _comment)| key.fingerprint.to_string())));

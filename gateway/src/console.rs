@@ -10,6 +10,7 @@ mod keys;
 mod lines;
 mod run;
 mod screen;
+mod sessions;
 mod spaces;
 mod subsystem;
 
@@ -23,7 +24,7 @@ use spaces_protocol::frame::Program;
 use spaces_protocol::reply::Reply;
 use spaces_protocol::wire;
 
-use crate::entrance;
+use crate::entrance::{self, Visit};
 use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::progress::Reporter;
@@ -165,5 +166,9 @@ async fn connect(
         [line] => Program::Command(line.clone().into_bytes()),
         words => Program::Command(shell_words::join(words).into_bytes()),
     };
-    entrance::enter(caller.platform, person, &reference, program, parts).await
+    let visit = match arguments.session.wanted() {
+        Some((session, purpose)) => Visit::Attach(session.cloned(), purpose),
+        None => Visit::Hold(program, arguments.session.token),
+    };
+    entrance::enter(caller.platform, person, &reference, visit, parts).await
 }

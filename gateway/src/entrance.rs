@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
-use spaces_protocol::frame::{Listening, Place, Program, Start};
+use spaces_protocol::frame::{
+    Attach, AttachPurpose, HOLDS_SINCE, Listening, Place, Program, Showing, Start, Task,
+};
 use spaces_protocol::name::{SpaceId, SpaceReference};
+use spaces_protocol::session::{SessionReference, SessionToken, TERMINAL_RESET};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
 use tracing::{error, info, warn};
 
@@ -16,9 +19,20 @@ use crate::identity::Person;
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
-use crate::relay::{self, Ended};
+use crate::relay::{self, Begun, Ended};
 use crate::ssh::{Agent, ChannelParts, Purpose};
 use crate::tasks::Owned;
+
+/// What somebody wants in a Space.
+#[derive(Debug, Clone)]
+pub(crate) enum Visit {
+    /// Run a program, which ends with its channel.
+    Run(Program),
+    /// Run one in a terminal that outlives the channel.
+    Hold(Program, Option<SessionToken>),
+    /// See such a terminal again; `None` for the one that was left last.
+    Attach(Option<SessionReference>, AttachPurpose),
+}
 
 /// What a channel's purpose means inside a Space. No other subsystem than SFTP is served there.
 pub(crate) fn program(purpose: Purpose) -> Program {
@@ -29,13 +43,13 @@ pub(crate) fn program(purpose: Purpose) -> Program {
     }
 }
 
-/// Runs the program in the Space for this person, and ends the channel with its status. With a failure the
-/// channel is still open.
+/// Does in the Space what this person wants there, and ends the channel with the program's status. With a failure
+/// the channel is still open.
 pub(crate) async fn enter(
     platform: &Arc<Platform>,
     person: &Person,
     reference: &SpaceReference,
-    program: Program,
+    visit: Visit,
     parts: &mut ChannelParts,
 ) -> Result<(), Failure> {
     let from = parts.peer.ip();
@@ -50,16 +64,30 @@ pub(crate) async fn enter(
     };
     let reached = reached.await;
     audit::entered(platform, person, space.id.to_string(), from, reached.as_ref().err());
-    let (agent, guest) = reached?;
+    let (agent, mut guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
-    let mut start = start(platform, program, parts);
-    start.environment.extend(agent.as_ref().map(|(path, _)| ("SSH_AUTH_SOCK".to_owned(), path.clone())));
-    match relay::run(&mut parts.ssh, guest, start).await {
+    let agent_path = agent.as_ref().map(|(path, _listener)| path.clone());
+    let task = task(platform, &space, visit, agent_path, parts)?;
+    let ended = match relay::begin(&mut guest, task).await {
+        Ok(begun) => {
+            if let Begun::Showing(showing) = begun {
+                parts.stderr(&others(&showing)).await;
+            }
+            relay::run(&mut parts.ssh, guest).await
+        }
+        Err(ended) => ended,
+    };
+    match ended {
         Ended::Exited | Ended::ClientGone => Ok(()),
-        Ended::NotStarted(text) => Err(Failure::new(
-            Code::Refused,
-            format!("the program could not be started: {}", shortened(&text, 200)),
-        )),
+        Ended::Taken => {
+            // Its program is still on the screen, and perhaps on all of it.
+            parts.stderr(&format!("{TERMINAL_RESET}\n")).await;
+            Err(Failure::new(Code::Refused, "somebody else has taken this session")
+                .hint("`connect --take` takes it back, `connect --watch` looks on"))
+        }
+        Ended::NotStarted(text) => {
+            Err(Failure::new(Code::Refused, format!("nothing was started: {}", shortened(&text, 200))))
+        }
         Ended::GuestLost(error) => {
             warn!(space = %space.id, %error, "the guest was lost");
             Err(Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
@@ -161,7 +189,49 @@ async fn no_guest(platform: &Platform, reference: &SpaceReference) -> Failure {
     }
 }
 
-fn start(platform: &Platform, program: Program, parts: &mut ChannelParts) -> Start {
+/// What the guest is asked for.
+fn task(
+    platform: &Platform,
+    space: &Granted<Space>,
+    visit: Visit,
+    agent: Option<String>,
+    parts: &mut ChannelParts,
+) -> Result<Task, Failure> {
+    let holds = platform.hub.guest_knows(space.id, HOLDS_SINCE);
+    match visit {
+        Visit::Run(program) => Ok(Task::Run(start(platform, program, agent, parts))),
+        Visit::Hold(program, token) if holds && parts.terminal.is_some() => {
+            Ok(Task::Hold { start: start(platform, program, agent, parts), token })
+        }
+        // Without a terminal there is nothing to come back to.
+        Visit::Hold(program, _token) => Ok(Task::Run(start(platform, program, agent, parts))),
+        Visit::Attach(..) if !holds => Err(no_sessions(space)),
+        Visit::Attach(session, purpose) => {
+            match &parts.terminal {
+                Some(terminal) => Ok(Task::Attach(Attach { session, purpose, size: terminal.size, agent })),
+                None => Err(Failure::new(Code::Usage, "a session is shown on a terminal")
+                    .hint("`ssh -t` asks for one")),
+            }
+        }
+    }
+}
+
+/// The guest of a Space that ran through an upgrade is older than the gateway.
+pub(crate) fn no_sessions(space: &Space) -> Failure {
+    Failure::new(Code::Refused, format!("space `{}` was started before sessions were known", space.name))
+        .hint(format!("`space down --space {0}`, then `space up --space {0}`, starts it anew", space.id))
+}
+
+/// The one line that says what else is there.
+fn others(showing: &Showing) -> String {
+    match showing.detached.as_slice() {
+        [] => String::new(),
+        [one] => format!("session {one} is detached: `connect --attach {one}` goes on in it\n"),
+        several => format!("{} sessions are detached: `session list` shows them\n", several.len()),
+    }
+}
+
+fn start(platform: &Platform, program: Program, agent: Option<String>, parts: &mut ChannelParts) -> Start {
     let (peer, local) = (parts.peer, parts.local);
     let mut environment = std::mem::take(&mut parts.environment);
     // As sshd sets them; programs look here for where their person sits.
@@ -169,5 +239,6 @@ fn start(platform: &Platform, program: Program, parts: &mut ChannelParts) -> Sta
     let connection = format!("{} {} {} {}", peer.ip(), peer.port(), local.ip(), local.port());
     environment.push(("SSH_CLIENT".to_owned(), client));
     environment.push(("SSH_CONNECTION".to_owned(), connection));
+    environment.extend(agent.map(|path| ("SSH_AUTH_SOCK".to_owned(), path)));
     Start { program, user: platform.config.space.user.clone(), environment, terminal: parts.terminal.clone() }
 }

@@ -2,11 +2,13 @@
 
 mod door;
 mod hub;
+mod ingress;
 mod pump;
 mod socket;
 mod window;
 
 pub(crate) use hub::Hub;
-pub(crate) use pump::{Ended, LEFTOVERS, SshChannel, carry, run, window_size};
+pub(crate) use ingress::window_size;
+pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, begin, carry, run};
 pub(crate) use socket::{GuestReader, GuestWriter};
 pub(crate) use window::Window;

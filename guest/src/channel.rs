@@ -17,6 +17,7 @@ use tokio::time;
 use crate::connection::{self, ConnectionError, FrameReader, FrameWriter, dial};
 use crate::input::{Input, Sink};
 use crate::output::{Output, Source};
+use crate::session::view;
 use crate::space::{Full, Space};
 use crate::spawn::{self, Running, SpawnError, Streams};
 use crate::{forward, listener};
@@ -55,6 +56,10 @@ pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), Connectio
         Task::Dial { user, endpoint } => forward::dial(&space, frames, writer, &user, &endpoint).await,
         Task::Listen { user, place } => listener::serve(&space, frames, writer, &user, &place).await,
         Task::Adopt { connection } => forward::adopt(&space, frames, writer, connection).await,
+        Task::Hold { start, token } => view::hold(&space, frames, writer, &start, token).await,
+        Task::Attach(attach) => view::attach(&space, frames, writer, &attach).await,
+        Task::ListSessions => view::list(&space, frames, writer).await,
+        Task::EndSession(reference) => view::end(&space, frames, writer, &reference).await,
     }
 }
 
@@ -80,7 +85,7 @@ async fn run_program(
 }
 
 /// Who ended a channel.
-enum End {
+pub(crate) enum End {
     OurSide,
     GatewaySide,
 }

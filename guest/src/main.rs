@@ -6,6 +6,7 @@
 //! ```text
 //! control --Open{ticket}--> channel --Begin--> spawn --> input  (frames -> program)
 //!                                                   \--> output (program -> frames)
+//!                                               \--> session (a terminal that outlives its channels)
 //! reaper  --exit status---> channel
 //! shutdown: SIGTERM -> hang up on everything -> kill what is left -> exit
 //! ```
@@ -19,6 +20,7 @@ mod control;
 mod descriptor;
 mod environment;
 mod files;
+mod foreground;
 mod forward;
 mod identity;
 mod input;
@@ -33,6 +35,7 @@ mod queue;
 mod reaper;
 mod reason;
 mod resolver;
+mod session;
 mod sftp;
 mod shutdown;
 mod signals;

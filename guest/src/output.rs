@@ -19,7 +19,7 @@ use crate::descriptor::{Descriptor, Read};
 
 /// Most that is drained of a stream between a program's end and its status: the largest pipe that a user can
 /// make. A background child that never stops writing must not hold the status back.
-const DRAIN: usize = 1024 * 1024;
+pub(crate) const DRAIN: usize = 1024 * 1024;
 
 /// What can be read of a program, each until its end.
 pub(crate) enum Source {

@@ -38,6 +38,11 @@ impl Queue {
         self.pieces.front().map(Bytes::as_ref)
     }
 
+    /// The oldest piece, for a wait during which others may be added; none when empty.
+    pub(crate) fn front_piece(&self) -> Option<Bytes> {
+        self.pieces.front().cloned()
+    }
+
     /// Forgets the first `count` bytes of [`Self::front`].
     pub(crate) fn advance(&mut self, count: usize) {
         let Some(first) = self.pieces.front_mut() else {

@@ -12,6 +12,7 @@ use crate::buffers::Buffers;
 use crate::limits::OpenFiles;
 use crate::listener::Accepted;
 use crate::reaper::Children;
+use crate::session::Sessions;
 
 /// Most channels that run at once: a thousand programs are a runaway client, not a person.
 pub(crate) const MAX_CHANNELS: u32 = 1024;
@@ -30,6 +31,8 @@ pub(crate) struct Space {
     pub(crate) open_files: Option<OpenFiles>,
     /// Connections to where somebody listens, that no channel carries yet.
     pub(crate) accepted: Accepted,
+    /// Terminals that outlive their channels.
+    pub(crate) sessions: Sessions,
     channels: Arc<Semaphore>,
     stopping: Cell<bool>,
 }
@@ -55,6 +58,7 @@ impl Space {
             image_environment: std::env::vars_os().collect(),
             open_files: OpenFiles::raise(),
             accepted: Accepted::default(),
+            sessions: Sessions::default(),
             channels: Arc::new(Semaphore::new(MAX_CHANNELS as usize)),
             stopping: Cell::new(false),
         }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use serde::{Deserialize, Serialize};
 
+use crate::frame::AttachPurpose;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceName, SpaceReference};
+use crate::session::{SessionReference, SessionToken};
 
 mod parse;
 
@@ -31,6 +33,9 @@ pub enum Command {
     /// Manage spaces
     #[command(subcommand)]
     Space(SpaceCommand),
+    /// Manage the terminals that `connect` left running
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Manage your device keys
     #[command(subcommand)]
     Key(KeyCommand),
@@ -90,6 +95,36 @@ pub struct DeleteArguments {
     #[arg(long, short)]
     #[serde(default)]
     pub yes: bool,
+}
+
+/// `session ...`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Subcommand)]
+#[serde(rename_all = "kebab-case")]
+pub enum SessionCommand {
+    /// List the sessions of your running spaces
+    List(SessionListArguments),
+    /// End a session: hang up on its programs
+    Kill(SessionKillArguments),
+}
+
+/// `session list`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SessionListArguments {
+    /// Only this space: its exact name, or its sp_... id
+    #[arg(long, value_name = "SPACE")]
+    #[serde(default)]
+    pub space: Option<SpaceReference>,
+}
+
+/// `session kill`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SessionKillArguments {
+    /// Its number, as `session list` shows it
+    pub session: SessionReference,
+    /// The space: its exact name, or its sp_... id. Needed only where you have several
+    #[arg(long, value_name = "SPACE")]
+    #[serde(default)]
+    pub space: Option<SpaceReference>,
 }
 
 /// `key ...`.
@@ -249,10 +284,44 @@ pub struct LoginArguments {
 pub struct ConnectArguments {
     /// The space: its exact name, or its sp_... id. Needed only where you have several
     pub space: Option<SpaceReference>,
+    /// Which session to go on in, if that. For a terminal alone: the subsystem has none.
+    #[command(flatten)]
+    #[serde(skip)]
+    pub session: SessionArguments,
     /// A command to run instead of a login shell
-    #[arg(last = true)]
+    #[arg(last = true, conflicts_with_all = ["attach", "take", "watch"])]
     #[serde(default)]
     pub command: Vec<String>,
+}
+
+/// What `connect` does about sessions.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct SessionArguments {
+    /// Go on in a detached session: this one, or the one that was left last
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["take", "watch", "token"])]
+    pub attach: Option<Option<SessionReference>>,
+    /// Go on in a session, and send away whoever is in it
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["watch", "token"])]
+    pub take: Option<SessionReference>,
+    /// Look on in a session; what you type goes nowhere
+    #[arg(long, value_name = "SESSION", conflicts_with = "token")]
+    pub watch: Option<SessionReference>,
+    /// A name of your own for the new session, to find it again: tk_ and 32 hexadecimal digits
+    #[arg(long, hide = true)]
+    pub token: Option<SessionToken>,
+}
+
+impl SessionArguments {
+    /// The session to go on in, and how; `None` for a new one.
+    #[must_use]
+    pub fn wanted(&self) -> Option<(Option<&SessionReference>, AttachPurpose)> {
+        match (&self.attach, &self.take, &self.watch) {
+            (Some(session), _, _) => Some((session.as_ref(), AttachPurpose::GoOn)),
+            (None, Some(session), _) => Some((Some(session), AttachPurpose::Take)),
+            (None, None, Some(session)) => Some((Some(session), AttachPurpose::Watch)),
+            (None, None, None) => None,
+        }
+    }
 }
 
 /// A whole line on the console.

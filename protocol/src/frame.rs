@@ -18,6 +18,9 @@
 //! directions end apart ([`ToGuest::StdinEof`], [`FromGuest::StdoutEof`]), or somebody who listens for such sockets
 //! ([`Task::Listen`], then [`FromGuest::Accepted`] for each, as long as the channel is there).
 //!
+//! A terminal may be held ([`Task::Hold`]): its program goes on when the channel ends, and another channel can
+//! show it again ([`Task::Attach`]). Both answer with [`FromGuest::Showing`] in the place of `Started`.
+//!
 //! On the wire a frame is a length prefix (by the codec), one byte of kind, and a body: raw bytes for the
 //! three streams, postcard for the rest. Whatever comes from a guest is hostile until [`Frame::decode`] and
 //! `FromGuest`'s own bounds have passed it.
@@ -27,8 +30,17 @@ use std::net::SocketAddr;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-/// Spoken version; a guest and a gateway of different versions do not talk.
-pub const VERSION: u16 = 2;
+use crate::session::{SessionNumber, SessionReference, SessionToken};
+
+/// Spoken version. New messages go to the end of their enums: a Space that ran through an upgrade of the gateway
+/// has the guest it was started with, and is not asked for what that guest does not know.
+pub const VERSION: u16 = 3;
+
+/// The oldest guest that a gateway still talks with.
+pub const OLDEST_VERSION: u16 = 2;
+
+/// The oldest guest that holds terminals.
+pub const HOLDS_SINCE: u16 = 3;
 
 /// Most bytes of stream data in one frame: below this the system calls cost a third of the rate, above it
 /// nothing is gained.
@@ -167,6 +179,19 @@ pub enum Task {
         /// Its number.
         connection: u64,
     },
+    /// Run a program in a terminal that outlives this channel. The token is the asker's own name for it.
+    Hold {
+        /// What to run; it has a terminal.
+        start: Start,
+        /// To attach by.
+        token: Option<SessionToken>,
+    },
+    /// Show a terminal that is held.
+    Attach(Attach),
+    /// Tell which terminals are held.
+    ListSessions,
+    /// Hang up on the program of a terminal that is held.
+    EndSession(SessionReference),
 }
 
 /// From a guest to the gateway.
@@ -191,6 +216,14 @@ pub enum FromGuest {
     StdoutEof,
     /// The program ended. Output may still follow until the connection closes.
     Exited(Exit),
+    /// The answer to [`Task::Hold`] and [`Task::Attach`]: what follows is this terminal's.
+    Showing(Showing),
+    /// Somebody else has taken the terminal.
+    Taken,
+    /// The answer to [`Task::ListSessions`].
+    Sessions(Vec<HeldSession>),
+    /// The answer to [`Task::EndSession`].
+    SessionEnded,
 }
 
 /// What to run, and how.
@@ -204,6 +237,60 @@ pub struct Start {
     pub environment: Vec<(String, String)>,
     /// A terminal, if the client asked for one.
     pub terminal: Option<Terminal>,
+}
+
+/// How to show a terminal that is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attach {
+    /// Which; `None` for the one that was left last.
+    pub session: Option<SessionReference>,
+    /// What for.
+    pub purpose: AttachPurpose,
+    /// The size of the client's terminal.
+    pub size: WindowSize,
+    /// Where this client's SSH agent listens now.
+    pub agent: Option<String>,
+}
+
+/// What a client wants of a terminal that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AttachPurpose {
+    /// Go on in it, if nobody else is.
+    GoOn,
+    /// Go on in it, and send away whoever else is.
+    Take,
+    /// Look on.
+    Watch,
+}
+
+/// Which terminal a channel shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Showing {
+    /// Its number.
+    pub session: SessionNumber,
+    /// Seconds since nobody was there, where that is so.
+    pub away: Option<u64>,
+    /// Other terminals that nobody shows.
+    pub detached: Vec<SessionNumber>,
+}
+
+/// A terminal that is held. The gateway trusts none of the texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldSession {
+    /// Its number.
+    pub session: SessionNumber,
+    /// The program in its foreground.
+    pub program: String,
+    /// What that program calls its window.
+    pub title: String,
+    /// How many show it, those who only look on included.
+    pub viewers: u32,
+    /// Its age in seconds.
+    pub age: u64,
+    /// Seconds since nobody was there, where that is so.
+    pub away: Option<u64>,
+    /// Its size.
+    pub size: WindowSize,
 }
 
 /// A socket to connect to, inside the Space.

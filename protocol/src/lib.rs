@@ -5,6 +5,7 @@
 //! what was checked.
 
 pub mod frame;
+pub mod session;
 
 #[cfg(feature = "console")]
 pub mod auth_key;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::auth_key::AuthKey;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId, SpaceName};
+use crate::session::SessionNumber;
 
 mod text;
 
@@ -26,6 +27,8 @@ pub enum Reply {
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
     Entrance(Entrance),
+    Sessions(Sessions),
+    SessionKilled(SessionChange),
     Keys(Vec<KeyRow>),
     KeyAdded(KeyChange),
     KeyRemoved(KeyChange),
@@ -139,6 +142,49 @@ pub struct Entrance {
     pub id: SpaceId,
     /// Its name.
     pub name: SpaceName,
+}
+
+/// What `session list` found.
+#[derive(Debug, Clone, Serialize)]
+#[serde(transparent)]
+pub struct Sessions {
+    /// Those that were told of.
+    pub rows: Vec<SessionRow>,
+    /// Spaces that run and did not tell.
+    #[serde(skip)]
+    pub silent: Vec<SpaceName>,
+}
+
+/// A row of `session list`.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionRow {
+    /// Its number in its Space.
+    pub session: SessionNumber,
+    /// Which Space.
+    pub space: SpaceName,
+    /// The program in its foreground.
+    pub program: String,
+    /// How many see it now.
+    pub viewers: u32,
+    /// Its width.
+    pub columns: u16,
+    /// Its height.
+    pub rows: u16,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Since when nobody goes on in it.
+    pub detached_at: Option<Timestamp>,
+    /// What its program calls its window.
+    pub title: String,
+}
+
+/// What happened to a session.
+#[derive(Debug, Clone, Serialize)]
+pub struct SessionChange {
+    /// As it was named.
+    pub session: String,
+    /// In which Space.
+    pub space: SpaceName,
 }
 
 /// A row of `key list`.

@@ -135,6 +135,29 @@ impl Person {
         command
     }
 
+    /// `spaces WORDS`, for a terminal of its own: without a deadline, and with nothing in the environment.
+    pub fn spaces_on_terminal(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(bin("spaces"));
+        command.arg("--base-url").arg(format!("ssh://127.0.0.1:{}", self.port));
+        command.arg("--session-file").arg(self.session_file()).args(words);
+        command
+    }
+
+    /// `ssh -t spaces@gateway WORDS`, for a terminal of its own.
+    pub fn console_on_terminal(&self, words: &[&str]) -> Command {
+        let mut command = self.ssh_without_deadline();
+        command.args(["-t", "spaces@127.0.0.1"]).args(words);
+        command
+    }
+
+    /// Logs `spaces` in with this person's own key.
+    #[track_caller]
+    pub fn log_in(&self, auth_key: &str) {
+        let key = self.private_file("auth.key", auth_key).display().to_string();
+        let identity = self.key().display().to_string();
+        self.spaces(&["login", &self.email, "--key-file", &key, "--identity", &identity]).ok();
+    }
+
     /// `spaces WORDS`.
     #[track_caller]
     pub fn spaces(&self, words: &[&str]) -> Output {

@@ -21,7 +21,8 @@ impl Terminal {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let folder = tempfile::Builder::new().prefix("spaces-tmux-").tempdir().expect("a folder");
         let terminal = Self { name: format!("spaces-test-{}-{number}", std::process::id()), folder };
-        let settings = "set -g status off\nset -g default-terminal tmux-256color\n";
+        let settings =
+            "set -g status off\nset -g history-limit 20000\nset -g default-terminal tmux-256color\n";
         std::fs::write(terminal.folder.path().join("settings"), settings).expect("a file");
         let mut start = terminal.tmux();
         start.args(["new-session", "-d", "-x", &columns.to_string(), "-y", &rows.to_string(), "--"]);
@@ -57,6 +58,11 @@ impl Terminal {
     /// What it shows, without what is off its upper end.
     pub fn screen(&self) -> String {
         self.ask(&["capture-pane", "-p"])
+    }
+
+    /// What it shows and what is off its upper end.
+    pub fn history(&self) -> String {
+        self.ask(&["capture-pane", "-p", "-S", "-"])
     }
 
     fn tell(&self, words: &[&str]) {

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use spaces_protocol::command::{AuthCommand, Command, KeyCommand, LoginArguments, SpaceCommand};
+use spaces_protocol::command::{
+    AuthCommand, Command, KeyCommand, LoginArguments, SessionCommand, SpaceCommand,
+};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::reply::Reply;
 use spaces_provisioner::Progress;
 
-use super::{account, admin, keys, spaces};
+use super::{account, admin, keys, sessions, spaces};
 use crate::audit;
 use crate::identity::{Newcomer, Person, PlatformAdmin, Principal};
 use crate::platform::Platform;
@@ -58,6 +60,8 @@ impl Caller<'_> {
             Command::Space(SpaceCommand::Delete(arguments)) => {
                 spaces::delete(self, &arguments.space, progress).await
             }
+            Command::Session(SessionCommand::List(arguments)) => sessions::list(self, arguments).await,
+            Command::Session(SessionCommand::Kill(arguments)) => sessions::kill(self, arguments).await,
             Command::Key(KeyCommand::List) => keys::list(self).await,
             Command::Key(KeyCommand::Add(arguments)) => keys::add(self, arguments).await,
             Command::Key(KeyCommand::Remove(arguments)) => keys::remove(self, arguments).await,

@@ -85,7 +85,8 @@ pub(crate) fn change(space: &Space) -> SpaceChange {
     SpaceChange { id: space.id, name: space.name.clone(), state: Some(state) }
 }
 
-async fn mine(caller: &Caller<'_>) -> Result<Vec<Granted<Space>>, Failure> {
+/// The Spaces that this person can use.
+pub(super) async fn mine(caller: &Caller<'_>) -> Result<Vec<Granted<Space>>, Failure> {
     let user = caller.person()?.user().id;
     caller.platform.store.spaces_of(user).await.map_err(|error| store_failed(&error))
 }

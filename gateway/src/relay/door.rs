@@ -11,9 +11,10 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use spaces_protocol::frame::{FromGuest, Hello, SOCKET_PATH, ToGuest, VERSION};
+use spaces_protocol::frame::{FromGuest, Hello, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
 use spaces_protocol::name::SpaceId;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -44,6 +45,8 @@ pub(crate) struct Door {
 struct Shared {
     space: SpaceId,
     control: watch::Sender<Control>,
+    /// What the guest speaks that connected last.
+    version: AtomicU16,
     waiting: Mutex<Waiting>,
 }
 
@@ -59,9 +62,19 @@ impl Door {
             Ok(()) | Err(_) => {}
         }
         let listener = UnixListener::bind(&path)?;
-        let shared = Arc::new(Shared { space, control: watch::Sender::new(None), waiting: Mutex::default() });
+        let shared = Arc::new(Shared {
+            space,
+            control: watch::Sender::new(None),
+            version: AtomicU16::new(0),
+            waiting: Mutex::default(),
+        });
         let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, _accepting: accepting })
+    }
+
+    /// What the guest speaks that connected last; 0 before the first.
+    pub(crate) fn guest_version(&self) -> u16 {
+        self.shared.version.load(Ordering::Relaxed)
     }
 
     /// Asks the guest for one more connection, and waits for both of them to be there.
@@ -136,7 +149,10 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
     let hello = reader.message().await;
     drop(permit);
     match hello {
-        Ok(FromGuest::Hello(Hello::Control { version: VERSION })) => control(reader, writer, &shared).await,
+        Ok(FromGuest::Hello(Hello::Control { version: version @ OLDEST_VERSION..=VERSION })) => {
+            shared.version.store(version, Ordering::Relaxed);
+            control(reader, writer, &shared).await;
+        }
         Ok(FromGuest::Hello(Hello::Control { version })) => {
             warn!(space = %shared.space, version, "the guest speaks another version: stop and start the space");
         }
@@ -160,7 +176,11 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
             | FromGuest::Exited(_)
             | FromGuest::Listening(_)
             | FromGuest::Accepted { .. }
-            | FromGuest::StdoutEof,
+            | FromGuest::StdoutEof
+            | FromGuest::Showing(_)
+            | FromGuest::Taken
+            | FromGuest::Sessions(_)
+            | FromGuest::SessionEnded,
         ) => {
             warn!(space = %shared.space, "a guest did not say hello first");
         }

@@ -50,6 +50,16 @@ impl Hub {
         door.channel().await
     }
 
+    /// What this Space's guest speaks that connected last.
+    pub(crate) fn guest_version(&self, space: SpaceId) -> Option<u16> {
+        self.lock().get(&space).map(|door| door.guest_version())
+    }
+
+    /// Whether this Space's guest, which has given a channel, knows what came with that version.
+    pub(crate) fn guest_knows(&self, space: SpaceId, version: u16) -> bool {
+        self.guest_version(space).is_some_and(|spoken| spoken >= version)
+    }
+
     /// Stops listening and removes the folder. Idempotent.
     pub(crate) fn shut_door(&self, space: SpaceId) -> io::Result<()> {
         self.lock().remove(&space);

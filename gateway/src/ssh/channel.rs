@@ -14,10 +14,11 @@ use spaces_protocol::wire;
 use tokio::sync::Semaphore;
 use tracing::error;
 
+use crate::entrance::{self, Visit};
 use crate::identity::{Person, Principal};
 use crate::platform::Platform;
 use crate::relay::SshChannel;
-use crate::{console, entrance, tasks};
+use crate::{console, tasks};
 
 /// Most variables a client may set on a channel, and most bytes in all.
 const VARIABLES: usize = 64;
@@ -186,8 +187,8 @@ async fn serve_purpose(
             return console::serve(platform, principal, purpose, parts).await;
         }
     };
-    let program = entrance::program(purpose);
-    if let Err(failure) = entrance::enter(platform, person, space, program, parts).await {
+    let visit = Visit::Run(entrance::program(purpose));
+    if let Err(failure) = entrance::enter(platform, person, space, visit, parts).await {
         fail(parts, &failure).await;
     }
 }

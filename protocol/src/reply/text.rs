@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    AuditRow, AuthKeyRow, IssuedKey, KeyRow, Reply, RequestRow, SpaceRow, SpaceState, Text, UserRow,
+    AuditRow, AuthKeyRow, IssuedKey, KeyRow, Reply, RequestRow, SessionRow, Sessions, SpaceRow, SpaceState,
+    Text, UserRow,
 };
 use crate::table;
 
@@ -33,6 +34,10 @@ impl Reply {
                 stderr: format!("created space {} named {}\n", change.id, change.name),
             },
             Self::Entrance(entrance) => out(format!("{}\n", entrance.id)),
+            Self::Sessions(sessions) => {
+                Text { stdout: session_rows(&sessions.rows), stderr: silent(sessions) }
+            }
+            Self::SessionKilled(session) => out(format!("ended session {}\n", session.session)),
             Self::Keys(rows) => out(keys(rows)),
             Self::KeyAdded(key) => out(format!("added key {}\n", key.fingerprint)),
             Self::KeyRemoved(key) => out(format!("removed key {}\n", key.fingerprint)),
@@ -76,6 +81,30 @@ fn spaces(rows: &[SpaceRow]) -> String {
             ]
         }),
     )
+}
+
+fn session_rows(rows: &[SessionRow]) -> String {
+    table::render_with_text(
+        ["id", "space", "program", "state", "size", "created_at", "detached_at", "title"],
+        rows.iter().map(|row| {
+            [
+                row.session.to_string(),
+                row.space.to_string(),
+                row.program.clone(),
+                if row.detached_at.is_some() { "detached" } else { "attached" }.to_owned(),
+                format!("{}x{}", row.columns, row.rows),
+                at(row.created_at),
+                row.detached_at.map_or_else(String::new, at),
+                row.title.clone(),
+            ]
+        }),
+    )
+}
+
+fn silent(sessions: &Sessions) -> String {
+    let lines: Vec<String> =
+        sessions.silent.iter().map(|space| format!("space {space} does not answer\n")).collect();
+    lines.concat()
 }
 
 fn keys(rows: &[KeyRow]) -> String {

@@ -1,0 +1,96 @@
+//! The keeper of one held terminal: reads what the program prints and gives it what is typed, whoever is there.
+
+use std::convert::Infallible;
+use std::future;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use spaces_protocol::frame::Exit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time;
+
+use super::Session;
+use crate::buffers::Buffers;
+use crate::descriptor::{Descriptor, Read};
+use crate::output::DRAIN;
+use crate::space::Space;
+
+/// Keeps a terminal until its program has ended.
+pub(crate) async fn keep(
+    space: Rc<Space>,
+    session: Rc<Session>,
+    mut exit: oneshot::Receiver<Exit>,
+    _permit: OwnedSemaphorePermit,
+) -> Result<(), Infallible> {
+    // Only this task ever takes it away.
+    let master = session.state.borrow().master.clone();
+    if let Some(master) = master.as_deref() {
+        let ended = loop {
+            let held_back = session.held_back();
+            tokio::select! {
+                piece = master.read(&space.buffers), if held_back.is_none() => match piece {
+                    Some(piece) => session.show(piece.filled()),
+                    // No program has the terminal open; the one that was started may still run.
+                    None => break exit.await,
+                },
+                written = write(master, session.next_input()) => session.settle(written),
+                // Somebody came, went, typed, or took what was on its way.
+                () = session.changed.notified() => {}
+                () = pause(held_back) => {}
+                ended = &mut exit => break ended,
+            }
+        };
+        drain(&session, master, &space.buffers);
+        if let Ok(ended) = ended {
+            session.end(&ended);
+        }
+    }
+    space.sessions.forget(session.number);
+    Ok(())
+}
+
+async fn write(master: &Descriptor, bytes: Option<Bytes>) -> io::Result<usize> {
+    match bytes {
+        Some(bytes) => master.write(&bytes).await,
+        None => future::pending().await,
+    }
+}
+
+async fn pause(held_back: Option<Duration>) {
+    match held_back {
+        Some(left) => time::sleep(left).await,
+        None => future::pending().await,
+    }
+}
+
+/// Shows what the program had printed when it ended.
+fn drain(session: &Session, master: &Descriptor, buffers: &Rc<Buffers>) {
+    let mut drained = 0;
+    while drained < DRAIN
+        && let Read::Piece(piece) = master.read_now(buffers)
+    {
+        drained += piece.filled().len();
+        session.show(piece.filled());
+    }
+}
+
+impl Session {
+    /// The oldest piece that was typed and not read.
+    fn next_input(&self) -> Option<Bytes> {
+        self.state.borrow().input.front_piece()
+    }
+
+    /// A program that has closed its terminal reads nothing any more.
+    fn settle(&self, written: io::Result<usize>) {
+        let mut state = self.state.borrow_mut();
+        match written {
+            Ok(count) => state.input.advance(count),
+            Err(_closed) => state.input.clear(),
+        }
+        if state.input.has_room() {
+            self.room.notify_waiters();
+        }
+    }
+}
