@@ -2,26 +2,22 @@
 //! up here.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
-use spaces_protocol::frame::{
-    Attach, AttachPurpose, HOLDS_SINCE, Listening, Place, Program, Showing, Start, Task,
-};
+use spaces_protocol::frame::{Attach, AttachPurpose, HOLDS_SINCE, Program, Showing, Start, Task};
 use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_protocol::session::{SessionReference, SessionToken, TERMINAL_RESET};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
 use tracing::{error, info, warn};
 
 use crate::audit;
-use crate::forward::{Origin, Way};
 use crate::identity::Person;
+use crate::lend::{Lent, lend};
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::relay::{self, Begun, Ended};
-use crate::ssh::{Agent, ChannelParts, Purpose};
-use crate::tasks::Owned;
+use crate::ssh::{ChannelParts, Purpose};
 
 /// What somebody wants in a Space.
 #[derive(Debug, Clone)]
@@ -59,15 +55,14 @@ pub(crate) async fn enter(
     let reached = async {
         wake(platform, &space, reference, parts).await?;
         // Before the program's own channel, whose guest does not wait long for what to run.
-        let agent = lend_agent(platform, person, &space, parts).await;
-        Ok((agent, dial(platform, &space, reference).await?))
+        let lent = lend(platform, person, &space, parts).await;
+        Ok((lent, dial(platform, &space, reference).await?))
     };
     let reached = reached.await;
     audit::entered(platform, person, space.id.to_string(), from, reached.as_ref().err());
-    let (agent, mut guest) = reached?;
+    let (lent, mut guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
-    let agent_path = agent.as_ref().map(|(path, _listener)| path.clone());
-    let task = task(platform, &space, visit, agent_path, parts)?;
+    let task = task(platform, &space, visit, &lent, parts)?;
     let ended = match relay::begin(&mut guest, task).await {
         Ok(begun) => {
             if let Begun::Showing(showing) = begun {
@@ -149,36 +144,6 @@ async fn dial(
     }
 }
 
-/// A socket in the Space that leads to the client's agent, for as long as the second half is kept. Without one
-/// programs run all the same, as with sshd.
-async fn lend_agent(
-    platform: &Arc<Platform>,
-    person: &Person,
-    space: &Granted<Space>,
-    parts: &ChannelParts,
-) -> Option<(String, Owned)> {
-    if parts.agent == Agent::Kept {
-        return None;
-    }
-    let way = Way {
-        platform: Arc::clone(platform),
-        person: person.clone(),
-        space: SpaceReference::Id(space.id),
-        handle: parts.ssh.handle.clone(),
-        from: parts.peer.ip(),
-        room: Arc::clone(&parts.room),
-        // Entering was.
-        recorded: Arc::new(AtomicBool::new(true)),
-    };
-    match way.listen(Place::Agent, |_port| Origin::Agent).await {
-        Some((Listening::Path(path), listener)) => Some((path, listener)),
-        Some((Listening::Port(_), _)) | None => {
-            warn!(space = %space.id, "no socket could be made for the client's agent");
-            None
-        }
-    }
-}
-
 /// Why a Space that should run has no guest: an engine that stopped took it along.
 async fn no_guest(platform: &Platform, reference: &SpaceReference) -> Failure {
     let name = reference.to_string();
@@ -194,21 +159,23 @@ fn task(
     platform: &Platform,
     space: &Granted<Space>,
     visit: Visit,
-    agent: Option<String>,
+    lent: &Lent,
     parts: &mut ChannelParts,
 ) -> Result<Task, Failure> {
     let holds = platform.hub.guest_knows(space.id, HOLDS_SINCE);
     match visit {
-        Visit::Run(program) => Ok(Task::Run(start(platform, program, agent, parts))),
+        Visit::Run(program) => Ok(Task::Run(start(platform, program, lent, parts))),
         Visit::Hold(program, token) if holds && parts.terminal.is_some() => {
-            Ok(Task::Hold { start: start(platform, program, agent, parts), token })
+            Ok(Task::Hold { start: start(platform, program, lent, parts), token })
         }
         // Without a terminal there is nothing to come back to.
-        Visit::Hold(program, _token) => Ok(Task::Run(start(platform, program, agent, parts))),
+        Visit::Hold(program, _token) => Ok(Task::Run(start(platform, program, lent, parts))),
         Visit::Attach(..) if !holds => Err(no_sessions(space)),
         Visit::Attach(session, purpose) => {
             match &parts.terminal {
-                Some(terminal) => Ok(Task::Attach(Attach { session, purpose, size: terminal.size, agent })),
+                Some(terminal) => {
+                    Ok(Task::Attach(Attach { session, purpose, size: terminal.size, agent: lent.agent() }))
+                }
                 None => Err(Failure::new(Code::Usage, "a session is shown on a terminal")
                     .hint("`ssh -t` asks for one")),
             }
@@ -231,7 +198,7 @@ fn others(showing: &Showing) -> String {
     }
 }
 
-fn start(platform: &Platform, program: Program, agent: Option<String>, parts: &mut ChannelParts) -> Start {
+fn start(platform: &Platform, program: Program, lent: &Lent, parts: &mut ChannelParts) -> Start {
     let (peer, local) = (parts.peer, parts.local);
     let mut environment = std::mem::take(&mut parts.environment);
     // As sshd sets them; programs look here for where their person sits.
@@ -239,6 +206,6 @@ fn start(platform: &Platform, program: Program, agent: Option<String>, parts: &m
     let connection = format!("{} {} {} {}", peer.ip(), peer.port(), local.ip(), local.port());
     environment.push(("SSH_CLIENT".to_owned(), client));
     environment.push(("SSH_CONNECTION".to_owned(), connection));
-    environment.extend(agent.map(|path| ("SSH_AUTH_SOCK".to_owned(), path)));
+    environment.extend(lent.variables.iter().cloned());
     Start { program, user: platform.config.space.user.clone(), environment, terminal: parts.terminal.clone() }
 }

@@ -1,5 +1,5 @@
 //! Forwards: sockets inside a Space that a client reaches (RFC 4254, section 7.2), and what a client offers that
-//! programs in the Space reach (section 7.1, OpenSSH's unix sockets, the SSH agent).
+//! programs in the Space reach (section 7.1, OpenSSH's unix sockets, the SSH agent, an X display).
 //!
 //! ```text
 //! client --direct-tcpip--> gateway --Dial--> guest --> socket in the Space
@@ -61,6 +61,7 @@ pub(crate) enum Origin {
     /// With the path that it asked for.
     Unix(String),
     Agent,
+    X11,
 }
 
 impl Way {
@@ -93,7 +94,7 @@ impl Way {
             Ok((FromGuest::Listening(listening), guest)) => {
                 let port = match &listening {
                     Listening::Port(port) => u32::from(*port),
-                    Listening::Path(_) => 0,
+                    Listening::Path(_) | Listening::Display { .. } => 0,
                 };
                 let listener = Owned::spawn("listener", self.announce(guest, origin(port)));
                 Some((listening, listener))
@@ -143,13 +144,15 @@ impl Way {
     }
 
     async fn offer(&self, origin: Origin, from: Option<SocketAddr>) -> Result<Channel<Msg>, russh::Error> {
+        let (host, from) =
+            from.map_or((String::new(), 0), |from| (from.ip().to_string(), from.port().into()));
         match origin {
             Origin::Tcp(address, port) => {
-                let (host, from) = from.map(|from| (from.ip().to_string(), from.port())).unwrap_or_default();
-                self.handle.channel_open_forwarded_tcpip(address, port, host, u32::from(from)).await
+                self.handle.channel_open_forwarded_tcpip(address, port, host, from).await
             }
             Origin::Unix(path) => self.handle.channel_open_forwarded_streamlocal(path).await,
             Origin::Agent => self.handle.channel_open_agent().await,
+            Origin::X11 => self.handle.channel_open_x11(host, from).await,
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::mkdtemp;
-use spaces_protocol::frame::{FromGuest, Listening, Place};
+use spaces_protocol::frame::{Connections, Display, FromGuest, Listening, Place};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{sleep, timeout};
@@ -21,6 +21,7 @@ use tokio::time::{sleep, timeout};
 use crate::account::{self, Account};
 use crate::channel;
 use crate::connection::{ConnectionError, FrameReader, FrameWriter};
+use crate::display;
 use crate::forward::{Socket, path_of};
 use crate::identity::as_user;
 use crate::reason;
@@ -78,7 +79,7 @@ pub(crate) async fn serve(
     user: &str,
     place: &Place,
 ) -> Result<(), ConnectionError> {
-    let listening = match listen(user, place).await {
+    let mut listening = match listen(user, place).await {
         Ok(listening) => listening,
         Err(error) => {
             writer.send(FromGuest::Failed(reason::of(&error))).await?;
@@ -96,6 +97,7 @@ pub(crate) async fn serve(
             },
             accepted = listening.accept(&room) => match accepted {
                 Ok((socket, from, permit)) => {
+                    listening.count();
                     let connection = space.accepted.keep(socket, permit);
                     writer.send(FromGuest::Accepted { connection, from }).await?;
                 }
@@ -110,6 +112,7 @@ pub(crate) async fn serve(
 struct Listener {
     place: Listening,
     sockets: Sockets,
+    connections: Connections,
     _files: Files,
 }
 
@@ -117,36 +120,47 @@ enum Sockets {
     /// Both families where the address is of both.
     Tcp(TcpListener, Option<TcpListener>),
     Unix(UnixListener),
+    /// It took all that it is for.
+    Closed,
 }
 
 /// What was made in the file system, to be removed as whoever made it.
 struct Files {
     account: Account,
-    socket: Option<PathBuf>,
+    file: Option<PathBuf>,
     folder: Option<PathBuf>,
 }
 
 impl Drop for Files {
     fn drop(&mut self) {
-        let (socket, folder) = (self.socket.take(), self.folder.take());
-        if socket.is_none() {
+        let (file, folder) = (self.file.take(), self.folder.take());
+        if file.is_none() && folder.is_none() {
             return;
         }
         // What is gone already needs no removing.
         drop(as_user(&self.account, || {
-            socket.map_or(Ok(()), std::fs::remove_file)?;
+            drop(file.map(std::fs::remove_file));
             folder.map_or(Ok(()), std::fs::remove_dir)
         }));
     }
 }
 
 impl Listener {
+    /// One more connection was taken.
+    fn count(&mut self) {
+        match self.connections {
+            Connections::Many => {}
+            Connections::One => self.sockets = Sockets::Closed,
+        }
+    }
+
     async fn accept(
         &self,
         room: &Arc<Semaphore>,
     ) -> io::Result<(Socket, Option<SocketAddr>, OwnedSemaphorePermit)> {
         let permit = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
         let (socket, from) = match &self.sockets {
+            Sockets::Closed => std::future::pending().await,
             Sockets::Unix(listener) => (Socket::Unix(listener.accept().await?.0), None),
             Sockets::Tcp(first, second) => {
                 let (stream, from) = tokio::select! {
@@ -177,7 +191,28 @@ async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
             let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
             listen_unix(account, folder.join("agent"), Some(folder))
         }
+        Place::Display(display) => listen_display(account, display),
     }
+}
+
+fn listen_display(account: Account, display: &Display) -> io::Result<Listener> {
+    let ports = as_user(&account, display::claim)?;
+    let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
+    let authority = folder.join("Xauthority");
+    // Before the file: what was made is removed also where it could not be written.
+    let files = Files { account, file: Some(authority.clone()), folder: Some(folder) };
+    as_user(&files.account, || display::write_authority(&authority, ports.number, display))?;
+    let place = Listening::Display {
+        name: display::name(ports.number, display),
+        authority: authority.to_string_lossy().into_owned(),
+    };
+    let sockets = Sockets::Tcp(served(ports.first)?, ports.second.map(served).transpose()?);
+    Ok(Listener { place, sockets, connections: display.connections, _files: files })
+}
+
+fn served(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 async fn listen_tcp(account: Account, address: &str, port: u16) -> io::Result<Listener> {
@@ -187,9 +222,7 @@ async fn listen_tcp(account: Account, address: &str, port: u16) -> io::Result<Li
     };
     let bind = |address: SocketAddr| {
         // As the user, who may have no port below 1024.
-        let listener = as_user(&account, || std::net::TcpListener::bind(address))?;
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener)
+        served(as_user(&account, || std::net::TcpListener::bind(address))?)
     };
     let mut addresses = addresses.into_iter();
     let first = addresses.next().ok_or_else(|| io::Error::other("no such address"))?;
@@ -197,8 +230,14 @@ async fn listen_tcp(account: Account, address: &str, port: u16) -> io::Result<Li
     let port = first.local_addr()?.port();
     // A Space may have no IPv6, or the port may be taken there: one family is enough.
     let second = addresses.next().and_then(|address| bind((address, port).into()).ok());
-    let files = Files { account, socket: None, folder: None };
-    Ok(Listener { place: Listening::Port(port), sockets: Sockets::Tcp(first, second), _files: files })
+    let files = Files { account, file: None, folder: None };
+    let place = Listening::Port(port);
+    Ok(Listener {
+        place,
+        sockets: Sockets::Tcp(first, second),
+        connections: Connections::Many,
+        _files: files,
+    })
 }
 
 fn listen_unix(account: Account, path: PathBuf, folder: Option<PathBuf>) -> io::Result<Listener> {
@@ -211,10 +250,11 @@ fn listen_unix(account: Account, path: PathBuf, folder: Option<PathBuf>) -> io::
         bound
     })?;
     listener.set_nonblocking(true)?;
-    let files = Files { account, socket: Some(path), folder };
+    let files = Files { account, file: Some(path), folder };
     Ok(Listener {
         place: Listening::Path(text),
         sockets: Sockets::Unix(UnixListener::from_std(listener)?),
+        connections: Connections::Many,
         _files: files,
     })
 }

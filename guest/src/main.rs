@@ -18,6 +18,7 @@ mod child;
 mod connection;
 mod control;
 mod descriptor;
+mod display;
 mod environment;
 mod files;
 mod foreground;

@@ -32,6 +32,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::{SessionNumber, SessionReference, SessionToken};
 
+mod display;
+
+pub use display::{Connections, Cookie, Display};
+
 /// Spoken version. New messages go to the end of their enums: a Space that ran through an upgrade of the gateway
 /// has the guest it was started with, and is not asked for what that guest does not know.
 pub const VERSION: u16 = 3;
@@ -321,6 +325,8 @@ pub enum Place {
     Unix(Vec<u8>),
     /// A path that nobody but the user can guess or reach, for an SSH agent.
     Agent,
+    /// A display that X programs of the user find.
+    Display(Display),
 }
 
 /// Where a guest listens now.
@@ -330,6 +336,13 @@ pub enum Listening {
     Port(u16),
     /// This path.
     Path(String),
+    /// A display of this name, which the cookie in this file opens.
+    Display {
+        /// For the variable DISPLAY.
+        name: String,
+        /// For the variable XAUTHORITY.
+        authority: String,
+    },
 }
 
 /// A shell or a command for it.

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use russh::server::Msg;
 use russh::{Channel, Pty};
 use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::frame::{Terminal, WindowSize};
+use spaces_protocol::frame::{Display, Terminal, WindowSize};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
 use tokio::sync::Semaphore;
@@ -59,11 +59,12 @@ pub(crate) struct Waiting {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) agent: Agent,
+    pub(crate) display: Option<Display>,
 }
 
 impl Waiting {
     pub(crate) fn new(channel: Channel<Msg>) -> Self {
-        Self { channel, environment: Vec::new(), terminal: None, agent: Agent::Kept }
+        Self { channel, environment: Vec::new(), terminal: None, agent: Agent::Kept, display: None }
     }
 
     /// Whether the terminal was taken; a second one is not.
@@ -107,6 +108,7 @@ pub(crate) struct ChannelParts {
     pub(crate) environment: Vec<(String, String)>,
     pub(crate) terminal: Option<Terminal>,
     pub(crate) agent: Agent,
+    pub(crate) display: Option<Display>,
     /// Room for forwards on this connection.
     pub(crate) room: Arc<Semaphore>,
     pub(crate) peer: SocketAddr,

@@ -11,7 +11,7 @@ use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
-use spaces_protocol::frame::Endpoint;
+use spaces_protocol::frame::{Connections, Endpoint};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::prompt::Instruction;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +22,7 @@ use super::forwards::Forwards;
 use super::stream::Standing;
 use crate::forward::Way;
 use crate::identity::Principal;
+use crate::lend;
 use crate::platform::Platform;
 use crate::relay::{SshChannel, Window};
 
@@ -93,6 +94,7 @@ impl Connection {
             environment: waiting.environment,
             terminal: waiting.terminal,
             agent: waiting.agent,
+            display: waiting.display,
             room: self.forwards.room(),
             peer: self.peer,
             local: self.local,
@@ -308,6 +310,28 @@ impl Handler for Connection {
             waiting.resize(crate::relay::window_size(columns, rows, pixel_width, pixel_height));
         }
         Ok(())
+    }
+
+    async fn x11_request(
+        &mut self,
+        id: ChannelId,
+        single_connection: bool,
+        protocol: &str,
+        cookie: &str,
+        screen: u32,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        let connections = if single_connection { Connections::One } else { Connections::Many };
+        let display = lend::display(connections, protocol, cookie, screen);
+        let allowed = self.platform.config.forwarding.allowed;
+        let accepted = match self.waiting.get_mut(&id) {
+            Some(waiting) if allowed && display.is_some() => {
+                waiting.display = display;
+                true
+            }
+            Some(_) | None => false,
+        };
+        Self::reply(session, id, accepted)
     }
 
     async fn agent_request(&mut self, id: ChannelId, _session: &mut Session) -> Result<bool, Self::Error> {

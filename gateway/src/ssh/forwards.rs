@@ -100,7 +100,7 @@ impl Forwards {
                 self.listeners.insert(asked, listener);
                 true
             }
-            Some((Listening::Port(_), _)) | None => false,
+            Some((Listening::Port(_) | Listening::Display { .. }, _)) | None => false,
         }
     }
 

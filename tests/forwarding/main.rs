@@ -1,5 +1,7 @@
 //! Forwards with stock OpenSSH: out of the client into a Space, out of the Space to the client, sockets of both
-//! kinds, the agent. What is dialled and what listens is inside the Space, as its person.
+//! kinds, the agent, X11. What is dialled and what listens is inside the Space, as its person.
+
+mod display;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
