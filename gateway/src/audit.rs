@@ -9,6 +9,7 @@ use spaces_protocol::command::{
 };
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
+use spaces_protocol::setting::Forwarding;
 use spaces_store::{AuditEntry, Outcome};
 use tracing::{debug, error};
 
@@ -34,6 +35,13 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Space(SpaceCommand::Down(arguments)) => ("space.down", arguments.space.to_string()),
         Command::Space(SpaceCommand::Delete(arguments)) => ("space.delete", arguments.space.to_string()),
         Command::Session(SessionCommand::Kill(arguments)) => ("session.kill", arguments.session.to_string()),
+        Command::Space(SpaceCommand::Set(arguments)) => {
+            let action = match arguments.forwarding {
+                Forwarding::Allow => "space.allow-forwarding",
+                Forwarding::Deny => "space.deny-forwarding",
+            };
+            (action, arguments.space.to_string())
+        }
         Command::Key(KeyCommand::Add(arguments)) => {
             let key = parse_public_key(&arguments.public_key).ok();
             return Some(("key.add", key.map(|(key, _comment)| key.fingerprint.to_string())));

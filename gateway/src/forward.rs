@@ -8,25 +8,28 @@
 //!
 //! The guest dials and listens, inside the Space's network and as its user.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use russh::Channel;
 use russh::server::{ChannelOpenHandle, Handle, Msg};
-use russh::{Channel, ChannelOpenFailure};
 use spaces_protocol::frame::{Endpoint, FromGuest, Listening, Place, Task, ToGuest};
 use spaces_protocol::name::SpaceReference;
+use spaces_protocol::setting::Forwarding;
 use spaces_provisioner::Progress;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use spaces_store::{Granted, Space};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, info, warn};
 
 use crate::identity::Person;
 use crate::platform::Platform;
+use crate::refusal::Refusal;
 use crate::relay::{GuestReader, GuestWriter, SshChannel, Window, carry};
-use crate::ssh::still_known;
+use crate::ssh::{Budget, Room, still_known};
 use crate::tasks::{self, Owned};
 use crate::{audit, entrance};
 
@@ -47,10 +50,27 @@ pub(crate) struct Way {
     pub(crate) space: SpaceReference,
     pub(crate) handle: Handle,
     pub(crate) from: IpAddr,
-    /// Room for the channels of forwards on this connection.
-    pub(crate) room: Arc<Semaphore>,
-    /// Whether the audit trail knows that this connection went into the Space.
-    pub(crate) recorded: Arc<AtomicBool>,
+    /// Room for channels on this connection.
+    pub(crate) budget: Budget,
+    pub(crate) told: Arc<Told>,
+}
+
+/// What is told once for a connection, however much it forwards.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// The audit trail: that it went into the Space.
+    pub(crate) entered: AtomicBool,
+    /// The operator: that its forwards are denied.
+    pub(crate) denied: AtomicBool,
+}
+
+impl Told {
+    /// Tells the operator who denied what.
+    pub(crate) fn denied(&self, person: &Person, refusal: &Refusal) {
+        if !self.denied.swap(true, Ordering::Relaxed) {
+            info!(user = %person.user().email, "refused: {refusal}");
+        }
+    }
 }
 
 /// How a client learns of a connection that was made in the Space.
@@ -68,16 +88,17 @@ impl Way {
     /// Connects a channel that the client wants to open to a socket in the Space, in a task of its own.
     pub(crate) fn dial(self, endpoint: Endpoint, channel: Channel<Msg>, reply: ChannelOpenHandle) {
         drop(tasks::spawn("forward", async move {
-            let Ok(permit) = Arc::clone(&self.room).try_acquire_owned() else {
-                return reply.reject(ChannelOpenFailure::ResourceShortage).await;
+            let Some(room) = self.budget.take() else {
+                return Refusal::Full.answer(reply).await;
             };
             let user = self.platform.config.space.user.clone();
             match self.begin(Task::Dial { user, endpoint }, DIAL).await {
                 Ok((FromGuest::Started, guest)) => {
                     reply.accept().await;
-                    self.carry(channel, guest, permit).await;
+                    self.carry(channel, guest, room).await;
                 }
-                Ok(_) | Err(Unreached) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
+                Ok((_strange, _guest)) => self.out_of_turn().answer(reply).await,
+                Err(refusal) => refusal.answer(reply).await,
             }
         }));
     }
@@ -88,18 +109,18 @@ impl Way {
         self,
         place: Place,
         origin: impl FnOnce(u32) -> Origin,
-    ) -> Option<(Listening, Owned)> {
+    ) -> Result<(Listening, Owned), Refusal> {
         let user = self.platform.config.space.user.clone();
-        match self.begin(Task::Listen { user, place }, LISTEN).await {
-            Ok((FromGuest::Listening(listening), guest)) => {
+        match self.begin(Task::Listen { user, place }, LISTEN).await? {
+            (FromGuest::Listening(listening), guest) => {
                 let port = match &listening {
                     Listening::Port(port) => u32::from(*port),
                     Listening::Path(_) | Listening::Display { .. } => 0,
                 };
                 let listener = Owned::spawn("listener", self.announce(guest, origin(port)));
-                Some((listening, listener))
+                Ok((listening, listener))
             }
-            Ok(_) | Err(Unreached) => None,
+            (_strange, _guest) => Err(self.out_of_turn()),
         }
     }
 
@@ -108,29 +129,32 @@ impl Way {
         // Kept: to drop the writer is to end the listener.
         let (mut reader, _writer) = guest;
         while let Ok(FromGuest::Accepted { connection, from }) = reader.message_some_time().await {
-            let Ok(permit) = Arc::clone(&self.room).acquire_owned().await else {
+            let Some(room) = self.budget.wait().await else {
                 return;
             };
             let (way, origin) = (self.clone(), origin.clone());
-            drop(tasks::spawn("forwarded", way.adopt(connection, from, origin, permit)));
+            drop(tasks::spawn("forwarded", way.adopt(connection, from, origin, room)));
         }
     }
 
-    /// Offers the client a connection that was made in the Space, and carries it if it is taken.
-    async fn adopt(
-        self,
-        connection: u64,
-        from: Option<SocketAddr>,
-        origin: Origin,
-        permit: OwnedSemaphorePermit,
-    ) {
+    /// Offers the client a connection that was made in the Space, and carries it if it is taken and forwards are
+    /// not denied by now.
+    async fn adopt(self, connection: u64, from: Option<SocketAddr>, origin: Origin, room: Room) {
+        let Ok(space) = self.entitled().await else {
+            return;
+        };
+        if self.unless_denied(&space).is_err() {
+            // Taken to be let go: the program in the Space is told by its socket's end.
+            drop(timeout(LISTEN, self.reach(&space, Task::Adopt { connection })).await);
+            return;
+        }
         let offer = self.offer(origin, from);
         tokio::pin!(offer);
         let answer = timeout(ANSWER, &mut offer).await;
         // Also where the client does not want it: the program in the Space is told by its socket's end.
         let adopted = self.begin(Task::Adopt { connection }, LISTEN).await;
         match (answer, adopted) {
-            (Ok(Ok(channel)), Ok((FromGuest::Started, guest))) => self.carry(channel, guest, permit).await,
+            (Ok(Ok(channel)), Ok((FromGuest::Started, guest))) => self.carry(channel, guest, room).await,
             (Ok(Ok(channel)), _) => drop(channel.close().await),
             (Ok(Err(error)), _) => debug!(%error, "a client did not take a connection"),
             (Err(_elapsed), adopted) => {
@@ -156,12 +180,7 @@ impl Way {
         }
     }
 
-    async fn carry(
-        &self,
-        channel: Channel<Msg>,
-        guest: (GuestReader, GuestWriter),
-        room: OwnedSemaphorePermit,
-    ) {
+    async fn carry(&self, channel: Channel<Msg>, guest: (GuestReader, GuestWriter), room: Room) {
         let window = Window::new(channel.id(), self.handle.clone());
         let (read, write) = channel.split();
         let handle = self.handle.clone();
@@ -176,36 +195,74 @@ impl Way {
         &self,
         task: Task,
         within: Duration,
-    ) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
-        timeout(within, self.ask(task)).await.map_err(unreached)?
+    ) -> Result<(FromGuest, (GuestReader, GuestWriter)), Refusal> {
+        let answer = timeout(within, self.ask(task)).await;
+        answer.unwrap_or_else(|_elapsed| Err(Refusal::Failed("the space did not answer in time".to_owned())))
     }
 
-    async fn ask(&self, task: Task) -> Result<(FromGuest, (GuestReader, GuestWriter)), Unreached> {
+    async fn ask(&self, task: Task) -> Result<(FromGuest, (GuestReader, GuestWriter)), Refusal> {
+        let space = self.permitted().await?;
+        self.reach(&space, task).await
+    }
+
+    async fn reach(
+        &self,
+        space: &Granted<Space>,
+        task: Task,
+    ) -> Result<(FromGuest, (GuestReader, GuestWriter)), Refusal> {
+        let awake = self.platform.lifecycle.ensure_running(space, Progress::none()).await;
+        awake.map_err(|error| error.explain(&self.space.to_string()))?;
+        let lost = |error: &dyn fmt::Display| {
+            debug!(space = %space.id, %error, "a forward found no way into its space");
+            Refusal::Failed("the space does not answer".to_owned())
+        };
+        let guest = self.platform.hub.channel(space.id).await;
+        let (mut reader, mut writer) = guest.map_err(|error| lost(&error))?;
+        writer.message(ToGuest::Begin(task)).await.map_err(|error| lost(&error))?;
+        match reader.message_some_time().await.map_err(|error| lost(&error))? {
+            FromGuest::Failed(reason) => {
+                let refusal = Refusal::by_guest(&reason);
+                debug!(space = %space.id, %refusal, "a forward could not be made");
+                Err(refusal)
+            }
+            answer => Ok((answer, (reader, writer))),
+        }
+    }
+
+    /// The Space, if this person may forward into and out of it at this moment.
+    pub(crate) async fn permitted(&self) -> Result<Granted<Space>, Refusal> {
+        let space = self.entitled().await?;
+        self.unless_denied(&space)?;
+        Ok(space)
+    }
+
+    /// The Space, if this person may still use it.
+    async fn entitled(&self) -> Result<Granted<Space>, Refusal> {
         let (platform, person) = (&self.platform, &self.person);
-        still_known(platform, person).await.map_err(unreached)?;
+        still_known(platform, person).await?;
         let found = entrance::find(platform, person, &self.space).await;
         // Once for a connection, and each time that it was refused.
-        if found.is_err() || !self.recorded.swap(true, Ordering::Relaxed) {
+        if found.is_err() || !self.told.entered.swap(true, Ordering::Relaxed) {
             let space = found.as_ref().map_or_else(|_| self.space.to_string(), |space| space.id.to_string());
             audit::entered(platform, person, space, self.from, found.as_ref().err());
         }
-        let space = found.map_err(unreached)?;
-        let awake = platform.lifecycle.ensure_running(&space, Progress::none()).await;
-        awake.map_err(unreached)?;
-        let (mut reader, mut writer) = platform.hub.channel(space.id).await.map_err(unreached)?;
-        writer.message(ToGuest::Begin(task)).await.map_err(unreached)?;
-        let answer = reader.message_some_time().await.map_err(unreached)?;
-        if let FromGuest::Failed(reason) = &answer {
-            debug!(space = %space.id, %reason, "a forward could not be made");
-        }
-        Ok((answer, (reader, writer)))
+        Ok(found?)
     }
-}
 
-/// The way into the Space is shut; the log tells why.
-struct Unreached;
+    fn unless_denied(&self, space: &Space) -> Result<(), Refusal> {
+        match space.forwarding {
+            Forwarding::Allow => Ok(()),
+            Forwarding::Deny => {
+                let refusal = Refusal::Space(space.name.clone());
+                self.told.denied(&self.person, &refusal);
+                Err(refusal)
+            }
+        }
+    }
 
-fn unreached(error: impl std::fmt::Display) -> Unreached {
-    debug!(%error, "a forward found no way into its space");
-    Unreached
+    /// An answer that is none to what was asked.
+    fn out_of_turn(&self) -> Refusal {
+        warn!(space = %self.space, "a guest answered out of turn");
+        Refusal::Failed("the space does not answer".to_owned())
+    }
 }

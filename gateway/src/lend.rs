@@ -2,14 +2,13 @@
 //! socket in the Space, for as long as the channel is served.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::frame::{Connections, Cookie, Display, Listening, Place};
 use spaces_protocol::name::SpaceReference;
 use spaces_store::{Granted, Space};
 use tracing::warn;
 
-use crate::forward::{Origin, Way};
+use crate::forward::{Origin, Told, Way};
 use crate::identity::Person;
 use crate::platform::Platform;
 use crate::ssh::{Agent, ChannelParts};
@@ -53,17 +52,18 @@ pub(crate) async fn lend(
     for (place, origin) in agent.into_iter().chain(display) {
         let way = way(platform, person, space, parts);
         match way.listen(place, |_port| origin).await {
-            Some((Listening::Path(path), listener)) => {
+            Ok((Listening::Path(path), listener)) => {
                 lent.variables.push((AGENT.to_owned(), path));
                 lent.listeners.push(listener);
             }
-            Some((Listening::Display { name, authority }, listener)) => {
+            Ok((Listening::Display { name, authority }, listener)) => {
                 lent.variables.extend([("DISPLAY".to_owned(), name), ("XAUTHORITY".to_owned(), authority)]);
                 lent.listeners.push(listener);
             }
-            Some((Listening::Port(_), _)) | None => {
-                warn!(space = %space.id, "no socket could be made for what the client lends");
+            Ok((Listening::Port(_), _)) => {
+                warn!(space = %space.id, "a guest listens elsewhere than it was asked to");
             }
+            Err(refusal) => warn!(space = %space.id, %refusal, "a client's agent or display is not lent"),
         }
     }
     lent
@@ -76,9 +76,9 @@ fn way(platform: &Arc<Platform>, person: &Person, space: &Granted<Space>, parts:
         space: SpaceReference::Id(space.id),
         handle: parts.ssh.handle.clone(),
         from: parts.peer.ip(),
-        room: Arc::clone(&parts.room),
+        budget: parts.budget.clone(),
         // Entering was.
-        recorded: Arc::new(AtomicBool::new(true)),
+        told: Arc::new(Told { entered: true.into(), ..Told::default() }),
     }
 }
 

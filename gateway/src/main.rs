@@ -13,6 +13,7 @@ mod lifecycle;
 mod limits;
 mod platform;
 mod progress;
+mod refusal;
 mod relay;
 mod serve;
 mod ssh;

@@ -2,6 +2,7 @@
 //! out in `console` and `entrance`.
 
 pub(crate) mod auth;
+mod budget;
 mod channel;
 mod connection;
 mod forwards;
@@ -11,6 +12,7 @@ mod public_key;
 mod stream;
 mod transport;
 
+pub(crate) use budget::{Budget, Room};
 pub(crate) use channel::Purpose;
 pub(crate) use channel::{Agent, ChannelParts, fail, finish, still_known};
 pub(crate) use lanes::Lanes;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -103,18 +104,23 @@ async fn connect_to(account: &Account, endpoint: &Endpoint) -> io::Result<Socket
             Ok(Socket::Unix(UnixStream::from_std(stream)?))
         }
         Endpoint::Tcp { host, port } => {
-            let mut outcome = Err(io::Error::other("no such host"));
-            for address in resolve(host).await? {
-                outcome = TcpStream::connect((address, *port)).await;
-                if outcome.is_ok() {
-                    break;
-                }
-            }
-            let stream = outcome?;
+            let stream = connect_tcp(resolve(host).await?, *port).await?;
             stream.set_nodelay(true)?;
             Ok(Socket::Tcp(stream))
         }
     }
+}
+
+async fn connect_tcp(addresses: Vec<IpAddr>, port: u16) -> io::Result<TcpStream> {
+    let mut first = None;
+    for address in addresses {
+        match TcpStream::connect((address, port)).await {
+            Ok(stream) => return Ok(stream),
+            // What the others say tells less: a Space without IPv6 cannot go to ::1 at all.
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| io::Error::other("no such host")))
 }
 
 /// A path as it came off the wire.

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hickory_resolver::config::ResolveHosts;
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::system_conf::parse_resolv_conf;
 use hickory_resolver::{Hosts, TokioResolver};
@@ -26,8 +27,17 @@ pub(crate) async fn resolve(host: &str) -> io::Result<Vec<IpAddr>> {
     if bare.eq_ignore_ascii_case("localhost") {
         return Ok(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]);
     }
-    let found = resolver()?.lookup_ip(bare).await.map_err(io::Error::other)?;
+    let found = resolver()?.lookup_ip(bare).await.map_err(|error| io::Error::other(why(&error)))?;
     Ok(found.iter().collect())
+}
+
+/// As the person reads it who wanted to go there.
+fn why(error: &NetError) -> &'static str {
+    if error.is_nx_domain() || error.is_no_records_found() {
+        "no such host"
+    } else {
+        "the space's name server does not answer"
+    }
 }
 
 /// Made anew each time: the files may have changed, and a forward is rare next to what it carries.

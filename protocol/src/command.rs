@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::AttachPurpose;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceName, SpaceReference};
 use crate::session::{SessionReference, SessionToken};
+use crate::setting::Forwarding;
 
 mod parse;
 
@@ -75,6 +76,8 @@ pub enum SpaceCommand {
     Down(SpaceArguments),
     /// Remove a space and all its data for ever
     Delete(DeleteArguments),
+    /// Set what everybody in a space may do
+    Set(SetArguments),
 }
 
 /// Which Space.
@@ -125,6 +128,17 @@ pub struct SessionKillArguments {
     #[arg(long, value_name = "SPACE")]
     #[serde(default)]
     pub space: Option<SpaceReference>,
+}
+
+/// `space set`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SetArguments {
+    /// Its exact name, or its sp_... id
+    #[arg(long, value_name = "SPACE")]
+    pub space: SpaceReference,
+    /// Whether ports, sockets, SSH agents and X11 may be forwarded into and out of it; from now on
+    #[arg(long)]
+    pub forwarding: Forwarding,
 }
 
 /// `key ...`.

@@ -20,6 +20,8 @@ pub mod prompt;
 #[cfg(feature = "console")]
 pub mod reply;
 #[cfg(feature = "console")]
+pub mod setting;
+#[cfg(feature = "console")]
 pub mod table;
 #[cfg(feature = "console")]
 pub mod wire;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::auth_key::AuthKey;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId, SpaceName};
 use crate::session::SessionNumber;
+use crate::setting::Forwarding;
 
 mod text;
 
@@ -26,6 +27,7 @@ pub enum Reply {
     SpaceIs(SpaceChange),
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
+    SpaceSet(SpaceSettings),
     Entrance(Entrance),
     Sessions(Sessions),
     SessionKilled(SessionChange),
@@ -119,6 +121,8 @@ pub struct SpaceRow {
     pub net: Option<String>,
     /// Token budget; none is set yet.
     pub llm_tokens: Option<String>,
+    /// Whether people may forward into and out of it. In JSON alone: a column each would be too many.
+    pub forwarding: Forwarding,
     /// When it was made.
     pub created_at: Timestamp,
 }
@@ -133,6 +137,17 @@ pub struct SpaceChange {
     /// Its state now; none where it is gone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<SpaceState>,
+}
+
+/// What is set for a Space now.
+#[derive(Debug, Clone, Serialize)]
+pub struct SpaceSettings {
+    /// Which.
+    pub id: SpaceId,
+    /// Its name.
+    pub name: SpaceName,
+    /// Whether people may forward into and out of it.
+    pub forwarding: Forwarding,
 }
 
 /// Where `connect` leads: a Space that runs, whose id is the login name to enter it by.

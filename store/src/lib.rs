@@ -22,6 +22,7 @@ mod keys;
 mod open;
 mod redeem;
 mod requests;
+mod settings;
 mod space;
 mod spaces;
 mod users;

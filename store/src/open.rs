@@ -92,7 +92,11 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 /// By hand, where `sqlx::migrate!` would bring the compile-time macros; a new file needs a line here.
 fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "first".into(), MigrationType::Simple, first, false)])
+    let forwarding = include_str!("../migrations/0002_forwarding.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, "first".into(), MigrationType::Simple, first, false),
+        Migration::new(2, "forwarding".into(), MigrationType::Simple, forwarding, false),
+    ])
 }
 
 #[cfg(test)]

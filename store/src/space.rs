@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, SpaceId, SpaceName};
+use spaces_protocol::setting::Forwarding;
 
 use crate::column::{instant, parsed, unsigned, words};
 use crate::{StoreError, UserId};
@@ -69,6 +70,8 @@ pub struct Space {
     pub observed: Observed,
     /// What it is made of.
     pub spec: SpaceSpec,
+    /// Whether people may forward into and out of it.
+    pub forwarding: Forwarding,
     /// When its owner got it.
     pub created_at: Timestamp,
 }
@@ -85,6 +88,7 @@ pub(crate) struct StoredSpace {
     cpu_millis: i64,
     memory_mib: i64,
     pids: i64,
+    forwarding: String,
     created_at: i64,
 }
 
@@ -103,6 +107,7 @@ impl StoredSpace {
                 memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
                 pids: unsigned("spaces.pids", self.pids)?,
             },
+            forwarding: parsed("spaces.forwarding", &self.forwarding)?,
             created_at: instant("spaces.created_at", self.created_at)?,
         })
     }

@@ -1,6 +1,7 @@
 //! Forwards with stock OpenSSH: out of the client into a Space, out of the Space to the client, sockets of both
 //! kinds, the agent, X11. What is dialled and what listens is inside the Space, as its person.
 
+mod denial;
 mod display;
 
 use std::io::{Read as _, Write as _};
@@ -10,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use spaces_tests::{Background, Pattern, Person, Platform, eventually, run};
+use spaces_tests::{Background, Multiplex, Pattern, Person, Platform, eventually, run};
 
 /// A server in the Space that answers each connection with all that it got, once that has ended.
 const ECHO: &str = "import socketserver
@@ -301,8 +302,37 @@ fn a_platform_that_allows_no_forwards_refuses_them_all() {
     let platform = Platform::start_with(&[("FORWARDING__ALLOWED", "false")]);
     let (alice, _) = platform.owner("alice@example.com", "room");
     let refused = alice.ssh_with(&["-v", "-W", "localhost:22"], "room", &[], b"").fails(255);
-    assert!(refused.contains("administratively prohibited"), "{refused}");
+    let why = "forwarding is denied by the platform's configuration";
+    assert!(refused.contains(&format!("open failed: administratively prohibited: {why}")), "{refused}");
+    platform.wait_for_log(why);
     let options = ["-o", "ExitOnForwardFailure=yes", "-R", "0:127.0.0.1:9"];
+    let options = [&options[..], &["-v"]].concat();
     let refused = alice.ssh_with(&options, "room", &["true"], b"").fails(255);
     assert!(refused.contains("remote port forwarding failed"), "{refused}");
+    assert!(refused.contains(&format!("Remote: remote forwarding refused: {why}")), "{refused}");
+}
+
+/// Sessions and forwards of one connection share one number.
+#[test]
+fn a_connection_has_so_many_channels_of_all_kinds_and_no_more() {
+    let platform = Platform::start_with(&[("LIMITS__CHANNELS_PER_CONNECTION", "4")]);
+    let (alice, _) = platform.owner("alice@example.com", "room");
+    let port = free_port();
+    let forward = format!("{port}:localhost:22");
+    let connection = Multiplex::connect(&alice, &["-v", "-L", &forward], "room");
+    let mut sessions: Vec<_> = (0..4)
+        .map(|_| {
+            let mut session = Background::start(&mut connection.command(&["echo; exec cat"]));
+            session.stdout.as_mut().expect("it is piped").read_exact(&mut [0]).expect("it starts");
+            session
+        })
+        .collect();
+    let full = || alice.ssh("room", &["ss -Htn | wc -l"]).ok();
+    let before = full();
+    // Refused at once, before anything is tried in the Space.
+    assert_eq!(exchange(TcpStream::connect(("127.0.0.1", port)).expect("it is open"), b""), b"");
+    assert_eq!(full(), before);
+    connection.ssh(&["true"]).fails(255);
+    assert!(sessions.pop().expect("four").end().success());
+    eventually(|| connection.ssh(&["echo again"]).stdout, |told| told == "again\n");
 }

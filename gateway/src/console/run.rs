@@ -62,6 +62,7 @@ impl Caller<'_> {
             }
             Command::Session(SessionCommand::List(arguments)) => sessions::list(self, arguments).await,
             Command::Session(SessionCommand::Kill(arguments)) => sessions::kill(self, arguments).await,
+            Command::Space(SpaceCommand::Set(arguments)) => spaces::set(self, arguments).await,
             Command::Key(KeyCommand::List) => keys::list(self).await,
             Command::Key(KeyCommand::Add(arguments)) => keys::add(self, arguments).await,
             Command::Key(KeyCommand::Remove(arguments)) => keys::remove(self, arguments).await,

@@ -1,10 +1,11 @@
-//! Spaces: `list`, `space up`, `space down`, `space delete`.
+//! Spaces: `list`, `space up`, `space down`, `space delete`, `space set`.
 
 use std::future::Future;
 
+use spaces_protocol::command::SetArguments;
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Role, SpaceReference};
-use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow};
+use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow, SpaceSettings};
 use spaces_provisioner::Progress;
 use spaces_store::{Desired, Granted, Space};
 
@@ -46,6 +47,18 @@ pub(crate) async fn delete(
     progress.say("removing the space and all its data");
     explained(reference, caller.platform.lifecycle.delete(&space)).await?;
     Ok(Reply::SpaceDeleted(SpaceChange { id: space.id, name: space.name.clone(), state: None }))
+}
+
+pub(crate) async fn set(caller: &Caller<'_>, arguments: SetArguments) -> Result<Reply, Failure> {
+    let SetArguments { space: reference, forwarding } = arguments;
+    let space = owned(caller, &reference, "change").await?;
+    match caller.platform.store.set_forwarding(space.id, forwarding).await {
+        Ok(Some(())) => {
+            Ok(Reply::SpaceSet(SpaceSettings { id: space.id, name: space.name.clone(), forwarding }))
+        }
+        Ok(None) => Err(LifecycleError::Gone.explain(&reference.to_string())),
+        Err(error) => Err(store_failed(&error)),
+    }
 }
 
 impl Caller<'_> {
@@ -126,6 +139,7 @@ fn row(space: &Granted<Space>) -> SpaceRow {
         disk: None,
         net: None,
         llm_tokens: None,
+        forwarding: space.forwarding,
         created_at: space.created_at,
     }
 }

@@ -11,9 +11,9 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::{Display, Terminal, WindowSize};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
-use tokio::sync::Semaphore;
 use tracing::error;
 
+use super::budget::{Budget, Room};
 use crate::entrance::{self, Visit};
 use crate::identity::{Person, Principal};
 use crate::platform::Platform;
@@ -60,11 +60,12 @@ pub(crate) struct Waiting {
     pub(crate) terminal: Option<Terminal>,
     pub(crate) agent: Agent,
     pub(crate) display: Option<Display>,
+    pub(super) room: Room,
 }
 
 impl Waiting {
-    pub(crate) fn new(channel: Channel<Msg>) -> Self {
-        Self { channel, environment: Vec::new(), terminal: None, agent: Agent::Kept, display: None }
+    pub(super) fn new(channel: Channel<Msg>, room: Room) -> Self {
+        Self { channel, environment: Vec::new(), terminal: None, agent: Agent::Kept, display: None, room }
     }
 
     /// Whether the terminal was taken; a second one is not.
@@ -109,8 +110,9 @@ pub(crate) struct ChannelParts {
     pub(crate) terminal: Option<Terminal>,
     pub(crate) agent: Agent,
     pub(crate) display: Option<Display>,
-    /// Room for forwards on this connection.
-    pub(crate) room: Arc<Semaphore>,
+    /// Room for channels on this connection.
+    pub(crate) budget: Budget,
+    pub(super) _room: Room,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
 }
@@ -145,7 +147,9 @@ pub(crate) fn serve(
     purpose: Purpose,
     mut parts: ChannelParts,
 ) {
+    let done = parts.ssh.output_closed.clone().drop_guard();
     let task = async move {
+        let _done = done;
         let served = AssertUnwindSafe(serve_purpose(&platform, &principal, &login, purpose, &mut parts));
         let served = served.catch_unwind().await;
         if served.is_err() {

@@ -8,15 +8,16 @@ use std::sync::Arc;
 
 use russh::keys::Certificate;
 use russh::server::{
-    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, ChannelOpenFailure, MethodKind, MethodSet, Pty};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
 use spaces_protocol::frame::{Connections, Endpoint};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::prompt::Instruction;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Answered, Authentication, Verdict};
+use super::budget::Budget;
 use super::channel::{Agent, ChannelParts, Purpose, Waiting, serve};
 use super::forwards::Forwards;
 use super::stream::Standing;
@@ -24,6 +25,7 @@ use crate::forward::Way;
 use crate::identity::Principal;
 use crate::lend;
 use crate::platform::Platform;
+use crate::refusal::Refusal;
 use crate::relay::{SshChannel, Window};
 
 /// Channels of a connection without a registered key: each may hold a window of our memory.
@@ -38,9 +40,10 @@ pub(crate) struct Connection {
     authentication: Authentication,
     /// Channels that are open and do nothing yet.
     waiting: HashMap<ChannelId, Waiting>,
-    /// Channels that do something; the token says that the client reads no more.
+    /// Channels that do something; the token says that the client reads no more, or that they are done.
     serving: HashMap<ChannelId, CancellationToken>,
-    pub(super) forwards: Forwards,
+    forwards: Forwards,
+    budget: Budget,
 }
 
 impl Connection {
@@ -51,7 +54,7 @@ impl Connection {
         standing: Arc<Standing>,
     ) -> Self {
         let authentication = Authentication::new(Arc::clone(&platform), peer.ip());
-        let forwards = Forwards::new(platform.config.limits.channels_per_connection);
+        let budget = Budget::new(platform.config.limits.channels_per_connection);
         Self {
             platform,
             peer,
@@ -60,7 +63,8 @@ impl Connection {
             authentication,
             waiting: HashMap::new(),
             serving: HashMap::new(),
-            forwards,
+            forwards: Forwards::default(),
+            budget,
         }
     }
 
@@ -70,6 +74,7 @@ impl Connection {
 
     /// Starts what the channel is for. The reply goes out here, before anything else can ask for one.
     fn start(&mut self, id: ChannelId, purpose: Purpose, session: &mut Session) -> Result<(), russh::Error> {
+        self.forget_what_is_done();
         let Some((principal, login)) = self.authentication.done() else {
             return session.channel_failure(id);
         };
@@ -95,7 +100,8 @@ impl Connection {
             terminal: waiting.terminal,
             agent: waiting.agent,
             display: waiting.display,
-            room: self.forwards.room(),
+            budget: self.budget.clone(),
+            _room: waiting.room,
             peer: self.peer,
             local: self.local,
         };
@@ -103,24 +109,36 @@ impl Connection {
         Ok(())
     }
 
-    /// The way into the Space whose login name this is, if forwards are allowed.
-    fn way(&self, session: &Session) -> Option<Way> {
+    /// The way into the Space whose login name this is, unless the platform denies all of them.
+    fn way(&self, handle: Handle) -> Result<Way, Refusal> {
         match self.authentication.done() {
-            Some((Principal::Person(person), LoginName::Space(space)))
-                if self.platform.config.forwarding.allowed =>
-            {
-                Some(Way {
+            Some((Principal::Person(person), LoginName::Space(space))) => {
+                if !self.platform.config.forwarding.allowed {
+                    self.forwards.told.denied(person, &Refusal::Platform);
+                    return Err(Refusal::Platform);
+                }
+                Ok(Way {
                     platform: Arc::clone(&self.platform),
                     person: person.clone(),
                     space: space.clone(),
-                    handle: session.handle(),
+                    handle,
                     from: self.peer.ip(),
-                    room: self.forwards.room(),
-                    recorded: self.forwards.recorded(),
+                    budget: self.budget.clone(),
+                    told: Arc::clone(&self.forwards.told),
                 })
             }
-            Some(_) | None => None,
+            Some(_) | None => Err(Refusal::Nowhere),
         }
+    }
+
+    /// Whether this person may forward into and out of this Space at this moment.
+    async fn may_forward(&self, handle: Handle) -> Result<(), Refusal> {
+        self.way(handle)?.permitted().await.map(drop)
+    }
+
+    /// russh tells of a channel's end only where the client closed first.
+    fn forget_what_is_done(&mut self) {
+        self.serving.retain(|_channel, output_closed| !output_closed.is_cancelled());
     }
 
     fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
@@ -128,12 +146,32 @@ impl Connection {
     }
 }
 
-async fn dial(way: Option<Way>, endpoint: Option<Endpoint>, channel: Channel<Msg>, reply: ChannelOpenHandle) {
+async fn dial(
+    way: Result<Way, Refusal>,
+    endpoint: Option<Endpoint>,
+    channel: Channel<Msg>,
+    reply: ChannelOpenHandle,
+) {
     match (way, endpoint) {
-        (None, _) => reply.reject(ChannelOpenFailure::AdministrativelyProhibited).await,
-        // No such port.
-        (Some(_), None) => reply.reject(ChannelOpenFailure::ConnectFailed).await,
-        (Some(way), Some(endpoint)) => way.dial(endpoint, channel, reply),
+        (Err(refusal), _) => refusal.answer(reply).await,
+        (Ok(_), None) => Refusal::Failed("no such port".to_owned()).answer(reply).await,
+        (Ok(way), Some(endpoint)) => way.dial(endpoint, channel, reply),
+    }
+}
+
+/// Whether it was granted. The answer to a request has no words in SSH, so why not goes ahead of it, as sshd does
+/// it: OpenSSH shows that with `-v`.
+fn granted<T>(
+    what: &str,
+    outcome: Result<T, Refusal>,
+    session: &mut Session,
+) -> Result<Option<T>, russh::Error> {
+    match outcome {
+        Ok(granted) => Ok(Some(granted)),
+        Err(refusal) => {
+            session.debug(true, &format!("{what} refused: {refusal}"), "en")?;
+            Ok(None)
+        }
     }
 }
 
@@ -224,17 +262,15 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         _session: &mut Session,
     ) -> Result<(), Self::Error> {
-        let limit = if self.is_person() {
-            self.platform.config.limits.channels_per_connection
-        } else {
-            VISITOR_CHANNELS
-        };
-        if self.waiting.len() + self.serving.len() + self.forwards.in_use() >= limit {
-            reply.reject(ChannelOpenFailure::ResourceShortage).await;
-            return Ok(());
+        self.forget_what_is_done();
+        let may = self.is_person() || self.waiting.len() + self.serving.len() < VISITOR_CHANNELS;
+        match self.budget.take().filter(|_room| may) {
+            Some(room) => {
+                self.waiting.insert(channel.id(), Waiting::new(channel, room));
+                reply.accept().await;
+            }
+            None => Refusal::Full.answer(reply).await,
         }
-        self.waiting.insert(channel.id(), Waiting::new(channel));
-        reply.accept().await;
         Ok(())
     }
 
@@ -322,27 +358,21 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let connections = if single_connection { Connections::One } else { Connections::Many };
-        let display = lend::display(connections, protocol, cookie, screen);
-        let allowed = self.platform.config.forwarding.allowed;
-        let accepted = match self.waiting.get_mut(&id) {
-            Some(waiting) if allowed && display.is_some() => {
-                waiting.display = display;
-                true
-            }
-            Some(_) | None => false,
+        let display = match lend::display(connections, protocol, cookie, screen) {
+            Some(display) => self.may_forward(session.handle()).await.map(|()| display),
+            None => Err(Refusal::Failed("no X server offers such a display".to_owned())),
         };
+        let display = granted("X11 forwarding", display, session)?;
+        let waiting = self.waiting.get_mut(&id).filter(|_| display.is_some());
+        let accepted = waiting.map(|waiting| waiting.display = display).is_some();
         Self::reply(session, id, accepted)
     }
 
-    async fn agent_request(&mut self, id: ChannelId, _session: &mut Session) -> Result<bool, Self::Error> {
-        let allowed = self.platform.config.forwarding.allowed;
-        match self.waiting.get_mut(&id) {
-            Some(waiting) if allowed => {
-                waiting.agent = Agent::Lent;
-                Ok(true)
-            }
-            Some(_) | None => Ok(false),
-        }
+    async fn agent_request(&mut self, id: ChannelId, session: &mut Session) -> Result<bool, Self::Error> {
+        let may = self.may_forward(session.handle()).await;
+        let lent = granted("agent forwarding", may, session)?;
+        let waiting = self.waiting.get_mut(&id).filter(|_| lent.is_some());
+        Ok(waiting.map(|waiting| waiting.agent = Agent::Lent).is_some())
     }
 
     async fn channel_open_direct_tcpip(
@@ -356,7 +386,7 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let endpoint = u16::try_from(port).ok().map(|port| Endpoint::Tcp { host: host.to_owned(), port });
-        dial(self.way(session), endpoint, channel, reply).await;
+        dial(self.way(session.handle()), endpoint, channel, reply).await;
         Ok(())
     }
 
@@ -367,7 +397,7 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        dial(self.way(session), Some(Endpoint::Unix(path.into())), channel, reply).await;
+        dial(self.way(session.handle()), Some(Endpoint::Unix(path.into())), channel, reply).await;
         Ok(())
     }
 
@@ -377,8 +407,11 @@ impl Handler for Connection {
         port: &mut u32,
         session: &mut Session,
     ) -> Result<bool, Self::Error> {
-        let way = self.way(session);
-        Ok(self.forwards.listen_tcp(way, address, port).await)
+        let listening = match self.way(session.handle()) {
+            Ok(way) => self.forwards.listen_tcp(way, address, port).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(granted("remote forwarding", listening, session)?.is_some())
     }
 
     async fn cancel_tcpip_forward(
@@ -391,8 +424,11 @@ impl Handler for Connection {
     }
 
     async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, Self::Error> {
-        let way = self.way(session);
-        Ok(self.forwards.listen_unix(way, path).await)
+        let listening = match self.way(session.handle()) {
+            Ok(way) => self.forwards.listen_unix(way, path).await,
+            Err(refusal) => Err(refusal),
+        };
+        Ok(granted("remote forwarding", listening, session)?.is_some())
     }
 
     async fn cancel_streamlocal_forward(

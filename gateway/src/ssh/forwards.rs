@@ -1,24 +1,22 @@
-//! What one connection forwards: who listens for it in the Space, and how much it carries.
+//! What one connection forwards: who listens for it in the Space.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use spaces_protocol::frame::{Listening, Place};
-use tokio::sync::Semaphore;
 
-use crate::forward::{Origin, Way};
+use crate::forward::{Origin, Told, Way};
+use crate::refusal::Refusal;
 use crate::tasks::Owned;
 
 /// Most that one connection may listen on.
 const LISTENERS: usize = 64;
 
 /// The forwards of a connection. Its end ends them.
+#[derive(Default)]
 pub(crate) struct Forwards {
     listeners: HashMap<Asked, Owned>,
-    room: Arc<Semaphore>,
-    most: usize,
-    recorded: Arc<AtomicBool>,
+    pub(crate) told: Arc<Told>,
 }
 
 /// What a client asked to listen on, and names to end it. A port that it left open is the one that it was told.
@@ -29,78 +27,55 @@ enum Asked {
 }
 
 impl Forwards {
-    /// None yet, with room for so many connections at once.
-    pub(crate) fn new(most: usize) -> Self {
-        Self {
-            listeners: HashMap::new(),
-            room: Arc::new(Semaphore::new(most)),
-            most,
-            recorded: Arc::default(),
-        }
-    }
-
-    /// Room for connections, to be held by each as long as it is carried.
-    pub(crate) fn room(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.room)
-    }
-
-    /// Whether the audit trail knows of them.
-    pub(crate) fn recorded(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.recorded)
-    }
-
-    /// How many are carried.
-    pub(crate) fn in_use(&self) -> usize {
-        self.most - self.room.available_permits()
-    }
-
     /// Listens, if it is allowed and can be; sets a port that was left open.
     ///
     /// The client waits for the answer before anything else on this connection is heard: RFC 4254 has answers to
     /// such requests in their order, and russh asks here for it.
-    pub(crate) async fn listen_tcp(&mut self, way: Option<Way>, address: &str, port: &mut u32) -> bool {
-        let (Some(way), Ok(wanted)) = (way, u16::try_from(*port)) else {
-            return false;
-        };
-        if !self.has_room_for(&tcp(address, *port)) {
-            return false;
-        }
+    pub(crate) async fn listen_tcp(
+        &mut self,
+        way: Way,
+        address: &str,
+        port: &mut u32,
+    ) -> Result<(), Refusal> {
+        let wanted = u16::try_from(*port).map_err(|_| Refusal::Failed("no such port".to_owned()))?;
+        self.make_room_for(&tcp(address, *port))?;
         let place = Place::Tcp { address: address.to_owned(), port: wanted };
         // OpenSSH tells its forwards apart by the port that they have in the end.
         let origin = |port| Origin::Tcp(address.to_owned(), port);
-        match way.listen(place, origin).await {
+        match way.listen(place, origin).await? {
             // A guest that listens elsewhere than it was asked to is of no use.
-            Some((Listening::Port(given), listener)) if wanted == 0 || given == wanted => {
+            (Listening::Port(given), listener) if wanted == 0 || given == wanted => {
                 *port = given.into();
                 self.listeners.insert(tcp(address, *port), listener);
-                true
+                Ok(())
             }
-            Some(_) | None => false,
+            _ => Err(way_off()),
         }
     }
 
     /// Those that ended with their Space make room.
-    fn has_room_for(&mut self, asked: &Asked) -> bool {
+    fn make_room_for(&mut self, asked: &Asked) -> Result<(), Refusal> {
         self.listeners.retain(|_asked, listener| !listener.has_ended());
-        self.listeners.len() < LISTENERS && !self.listeners.contains_key(asked)
+        if self.listeners.contains_key(asked) {
+            return Err(Refusal::Failed("this connection listens there already".to_owned()));
+        }
+        if self.listeners.len() >= LISTENERS { Err(Refusal::Full) } else { Ok(()) }
     }
 
     pub(crate) fn stop_tcp(&mut self, address: &str, port: u32) -> bool {
         self.listeners.remove(&tcp(address, port)).is_some()
     }
 
-    pub(crate) async fn listen_unix(&mut self, way: Option<Way>, path: &str) -> bool {
+    pub(crate) async fn listen_unix(&mut self, way: Way, path: &str) -> Result<(), Refusal> {
         let asked = Asked::Unix(path.to_owned());
-        let Some(way) = way.filter(|_| self.has_room_for(&asked)) else {
-            return false;
-        };
+        self.make_room_for(&asked)?;
         let origin = |_port| Origin::Unix(path.to_owned());
-        match way.listen(Place::Unix(path.into()), origin).await {
-            Some((Listening::Path(_), listener)) => {
+        match way.listen(Place::Unix(path.into()), origin).await? {
+            (Listening::Path(_), listener) => {
                 self.listeners.insert(asked, listener);
-                true
+                Ok(())
             }
-            Some((Listening::Port(_) | Listening::Display { .. }, _)) | None => false,
+            (Listening::Port(_) | Listening::Display { .. }, _) => Err(way_off()),
         }
     }
 
@@ -111,4 +86,8 @@ impl Forwards {
 
 fn tcp(address: &str, port: u32) -> Asked {
     Asked::Tcp(address.to_owned(), port)
+}
+
+fn way_off() -> Refusal {
+    Refusal::Failed("the space listens elsewhere than it was asked to".to_owned())
 }

@@ -6,6 +6,7 @@ use super::{
     AuditRow, AuthKeyRow, IssuedKey, KeyRow, Reply, RequestRow, SessionRow, Sessions, SpaceRow, SpaceState,
     Text, UserRow,
 };
+use crate::setting::Forwarding;
 use crate::table;
 
 impl Reply {
@@ -29,6 +30,13 @@ impl Reply {
                 out(format!("space {} is {}\n", change.id, change.state.map_or("gone", SpaceState::as_str)))
             }
             Self::SpaceDeleted(change) => out(format!("deleted space {}\n", change.id)),
+            Self::SpaceSet(settings) => {
+                let verb = match settings.forwarding {
+                    Forwarding::Allow => "allows",
+                    Forwarding::Deny => "denies",
+                };
+                out(format!("space {} {verb} forwarding\n", settings.id))
+            }
             Self::SpaceCreated(change) => Text {
                 stdout: format!("{}\n", change.id),
                 stderr: format!("created space {} named {}\n", change.id, change.name),
@@ -221,6 +229,7 @@ mod tests {
             disk: None,
             net: None,
             llm_tokens: None,
+            forwarding: Forwarding::Allow,
             created_at: "2026-11-22T10:00:00.123Z".parse().unwrap(),
         }
     }

@@ -1,4 +1,5 @@
 use spaces_protocol::name::{Role, SpaceId};
+use spaces_protocol::setting::Forwarding;
 use spaces_store::{AnySpace, CreateSpace, Desired, FindSpace, Grant, Observed, Space};
 
 use crate::scene::{Scene, at, email, reference, space_name, spec};
@@ -26,6 +27,7 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
         desired: Desired::Running,
         observed: Observed::Absent,
         spec: spec(),
+        forwarding: Forwarding::Allow,
         created_at: at(0),
     };
     for text in ["den".to_owned(), den.to_string()] {
@@ -109,6 +111,18 @@ async fn a_deletion_is_final() {
     assert_eq!(scene.store.set_desired(den, Desired::Running).await.unwrap(), None);
     assert_eq!(scene.store.set_desired(den, Desired::Stopped).await.unwrap(), None);
     assert_eq!(scene.store.space(den).await.unwrap().unwrap().desired, Desired::Deleted);
+}
+
+#[tokio::test]
+async fn a_setting_stays_with_its_space() {
+    let scene = Scene::new().await;
+    let (den, attic) = (scene.space("ada", "den").await, scene.space("ada", "attic").await);
+    for forwarding in [Forwarding::Deny, Forwarding::Deny, Forwarding::Allow, Forwarding::Deny] {
+        assert_eq!(scene.store.set_forwarding(den, forwarding).await.unwrap(), Some(()));
+        assert_eq!(scene.store.space(den).await.unwrap().unwrap().forwarding, forwarding);
+    }
+    assert_eq!(scene.store.space(attic).await.unwrap().unwrap().forwarding, Forwarding::Allow);
+    assert_eq!(scene.store.set_forwarding(SpaceId::new(77), Forwarding::Deny).await.unwrap(), None);
 }
 
 #[tokio::test]
