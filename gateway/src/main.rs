@@ -8,6 +8,7 @@ mod entrance;
 mod forward;
 mod host_key;
 mod identity;
+mod key_file;
 mod lend;
 mod lifecycle;
 mod limits;
