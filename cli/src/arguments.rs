@@ -43,6 +43,8 @@ pub(crate) enum CliCommand {
     Login(LoginArguments),
     /// Enter a space: a shell, or a command
     Connect(ConnectArguments),
+    /// Issue a short-lived certificate for a key of this machine, and write it beside the key
+    IssueCert(IssueCertArguments),
     #[command(flatten)]
     Shared(Command),
 }
@@ -78,6 +80,15 @@ pub(crate) struct ConnectArguments {
     /// with its arguments
     #[arg(last = true, conflicts_with_all = ["attach", "take", "watch"])]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct IssueCertArguments {
+    /// The key: the certificate goes to FILE-cert.pub
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity_file: PathBuf,
+    #[command(flatten)]
+    pub(crate) order: spaces_protocol::command::IssueCertArguments,
 }
 
 impl Arguments {

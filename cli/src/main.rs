@@ -7,6 +7,7 @@ mod connect;
 mod files;
 mod gateway;
 mod host_key;
+mod issue_cert;
 mod login;
 mod logout;
 #[cfg(test)]
@@ -44,6 +45,7 @@ async fn run_command(arguments: Arguments) -> Result<ExitCode, Failure> {
     let settings = Settings::gather(arguments.base_url, arguments.session_file)?;
     match arguments.command {
         CliCommand::Login(login) => login::login(&settings, login, arguments.json).await?,
+        CliCommand::IssueCert(order) => issue_cert::issue_cert(&settings, order, arguments.json).await?,
         CliCommand::Connect(connect) => return connect::connect(&settings, connect).await,
         CliCommand::Shared(Command::Auth(spaces_protocol::command::AuthCommand::Logout)) => {
             logout::logout(&settings, arguments.json).await?;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use spaces_protocol::command::{
-    AdminCommand, AuthCommand, Command, KeyCommand, SessionCommand, SpaceCommand,
+    AdminCommand, AuthCommand, CertCommand, Command, KeyCommand, SessionCommand, SpaceCommand,
 };
 use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::name::Email;
+use spaces_protocol::name::{Email, Fingerprint};
 use spaces_protocol::setting::Forwarding;
 use spaces_store::{AuditEntry, Outcome};
 use tracing::{debug, error};
 
+use crate::certificate::Fault;
 use crate::identity::{Person, Principal, ProvenKey};
 use crate::platform::Platform;
 use crate::ssh::parse_public_key;
@@ -22,7 +23,9 @@ use crate::tasks;
 pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
     let (action, target) = match command {
         Command::Whoami
+        | Command::Ca
         | Command::List
+        | Command::Cert(CertCommand::List)
         | Command::Space(SpaceCommand::List)
         | Command::Session(SessionCommand::List(_))
         | Command::Key(KeyCommand::List)
@@ -47,6 +50,9 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
             return Some(("key.add", key.map(|(key, _comment)| key.fingerprint.to_string())));
         }
         Command::Key(KeyCommand::Remove(arguments)) => ("key.remove", arguments.fingerprint.to_string()),
+        // Its serial is known once it was issued.
+        Command::IssueCert(_) => return Some(("cert.issue", None)),
+        Command::Cert(CertCommand::Revoke(arguments)) => ("cert.revoke", arguments.serial.to_string()),
         Command::Admin(AdminCommand::Approve(arguments)) => ("access.approve", arguments.email.to_string()),
         Command::Admin(AdminCommand::Deny(arguments)) => ("access.deny", arguments.email.to_string()),
         Command::Admin(AdminCommand::Grant(arguments)) => ("platform.grant", arguments.email.to_string()),
@@ -75,7 +81,10 @@ pub(crate) async fn command(
         Principal::Stranger => (None, None),
     };
     let (action, target) = act;
-    let entry = AuditEntry { actor, key, ..entry(from, action, target, failure) };
+    let mut entry = AuditEntry { actor, key, ..entry(from, action, target, failure) };
+    if let Principal::Person(person) = principal {
+        name_certificate(&mut entry, person);
+    }
     match principal {
         Principal::Person(_) | Principal::Newcomer(_) => record(platform, entry).await,
         Principal::Stranger => record_of_stranger(platform, from, entry).await,
@@ -93,8 +102,32 @@ pub(crate) fn entered(
 ) {
     let entry = entry(from, "space.enter", Some(space), failure);
     let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
-    let (platform, entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
+    let (platform, mut entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
+    name_certificate(&mut entry, person);
     drop(tasks::spawn("audit", async move { record(&platform, entry).await }));
+}
+
+/// Says by which certificate somebody came, whose key may be known to nobody.
+fn name_certificate(entry: &mut AuditEntry, person: &Person) {
+    if let Some(claim) = person.certificate() {
+        let by = format!("by certificate {}", claim.serial);
+        entry.detail =
+            Some(entry.detail.take().map_or_else(|| by.clone(), |detail| format!("{detail}; {by}")));
+    }
+}
+
+/// Records a certificate of ours that was refused.
+pub(crate) async fn certificate_refused(
+    platform: &Platform,
+    from: IpAddr,
+    serial: u64,
+    key: Option<Fingerprint>,
+    fault: Fault,
+) {
+    let failure = Failure::new(Code::Refused, fault.to_string());
+    let target = Some(format!("certificate {serial}"));
+    let entry = entry(from, "session.login", target, Some(&failure));
+    record_of_stranger(platform, from, AuditEntry { key, ..entry }).await;
 }
 
 /// Records a try to log in that was refused, with the key that was proved on that connection.

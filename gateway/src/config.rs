@@ -10,6 +10,8 @@ use figment::providers::{Env, Format, Toml};
 use serde::{Deserialize, Deserializer};
 use spaces_provisioner::SubnetPool;
 
+use crate::certificate::HostName;
+
 /// The defaults, and their documentation.
 pub(crate) const DEFAULTS: &str = include_str!("../../config/gateway.toml");
 
@@ -24,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) space: SpaceConfig,
     pub(crate) access: AccessConfig,
     pub(crate) forwarding: ForwardingConfig,
+    pub(crate) certificates: CertificatesConfig,
     pub(crate) limits: LimitsConfig,
 }
 
@@ -81,6 +84,16 @@ pub(crate) struct ForwardingConfig {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct CertificatesConfig {
+    pub(crate) host_names: Vec<HostName>,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) lifetime: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) longest_lifetime: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LimitsConfig {
     #[serde(deserialize_with = "duration")]
     pub(crate) login_grace: Duration,
@@ -128,7 +141,12 @@ impl Config {
         if !(1..=1024).contains(&self.limits.rekey_mib) {
             return fault("limits.rekey_mib", "not between 1 and 1024");
         }
+        let certificates = &self.certificates;
+        if certificates.lifetime > certificates.longest_lifetime {
+            return fault("certificates.lifetime", "more than certificates.longest_lifetime");
+        }
         let never = [
+            ("certificates.lifetime", certificates.lifetime < Duration::from_secs(1)),
             ("engine.reconcile_every", self.engine.reconcile_every.is_zero()),
             ("limits.login_grace", self.limits.login_grace.is_zero()),
             ("limits.connections", self.limits.connections == 0),
@@ -215,9 +233,14 @@ mod tests {
     #[test]
     fn a_value_that_cannot_work_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for text in
-            ["[space]\npids = 1\n", "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n", "listen = \"localhost\"\n"]
-        {
+        for text in [
+            "[space]\npids = 1\n",
+            "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
+            "listen = \"localhost\"\n",
+            "[certificates]\nhost_names = [\"*\"]\n",
+            "[certificates]\nlifetime = \"25h\"\n",
+            "[certificates]\nlifetime = \"0s\"\n",
+        ] {
             std::fs::write(file.path(), text).unwrap();
             assert!(Config::load(Some(file.path())).is_err(), "{text}");
         }

@@ -6,6 +6,7 @@
 
 mod account;
 mod admin;
+mod certificates;
 mod keys;
 mod lines;
 mod run;
@@ -23,6 +24,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::Program;
 use spaces_protocol::reply::Reply;
 use spaces_protocol::wire;
+use spaces_provisioner::Progress;
 
 use crate::entrance::{self, Visit};
 use crate::identity::Principal;
@@ -96,6 +98,10 @@ async fn one(
             connect(&caller, arguments, parts).await?;
             return Ok(Spoken::Channel);
         }
+        ConsoleCommand::IssueCert(mut arguments) => {
+            arguments.public_key = public_key(parts, lines).await?;
+            caller.run(Command::IssueCert(arguments), Progress::none()).await?
+        }
         ConsoleCommand::Login(arguments) => caller.login(arguments).await?,
         ConsoleCommand::Shared(command) => {
             let command = complete(&caller, command, parts, lines).await?;
@@ -149,7 +155,7 @@ async fn public_key(parts: &mut ChannelParts, lines: &mut Lines) -> Result<Strin
     }
     match lines.ask(parts, "public key: ").await {
         Prompt::Line(line) => Ok(line),
-        Prompt::Interrupted | Prompt::End => Err(Failure::new(Code::Refused, "no key was added")),
+        Prompt::Interrupted | Prompt::End => Err(Failure::new(Code::Refused, "no key was given")),
     }
 }
 

@@ -11,7 +11,7 @@ use spaces_store::{FindSpace, Granted, Space, StoreError};
 use tracing::{error, info, warn};
 
 use crate::audit;
-use crate::identity::Person;
+use crate::identity::{ORIGINAL_COMMAND, Person, Wish};
 use crate::lend::{Lent, lend};
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
@@ -62,7 +62,7 @@ pub(crate) async fn enter(
     audit::entered(platform, person, space.id.to_string(), from, reached.as_ref().err());
     let (lent, mut guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
-    let task = task(platform, &space, visit, &lent, parts)?;
+    let task = task(platform, person, &space, visit, &lent, parts)?;
     let ended = match relay::begin(&mut guest, task).await {
         Ok(begun) => {
             if let Begun::Showing(showing) = begun {
@@ -91,16 +91,18 @@ pub(crate) async fn enter(
     }
 }
 
-/// The Space of this reference, if this person has a role in it.
+/// The Space of this reference, if this person has a role in it, and came with what opens it.
 pub(crate) async fn find(
     platform: &Platform,
     person: &Person,
     reference: &SpaceReference,
 ) -> Result<Granted<Space>, Failure> {
     match platform.store.find_space(person.user().id, reference).await {
-        Ok(FindSpace::Found(space)) => Ok(space),
-        Ok(FindSpace::Absent) => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
-            .hint("`list` shows the spaces you can use")),
+        Ok(FindSpace::Found(space)) if person.may(Wish::Enter(space.id)) => Ok(space),
+        Ok(FindSpace::Absent | FindSpace::Found(_)) => {
+            Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
+                .hint("`list` shows the spaces you can use"))
+        }
         Ok(FindSpace::Ambiguous(ids)) => Err(ambiguous(reference, &ids)),
         Err(error) => Err(store_failed(&error)),
     }
@@ -157,6 +159,7 @@ async fn no_guest(platform: &Platform, reference: &SpaceReference) -> Failure {
 /// What the guest is asked for.
 fn task(
     platform: &Platform,
+    person: &Person,
     space: &Granted<Space>,
     visit: Visit,
     lent: &Lent,
@@ -164,12 +167,12 @@ fn task(
 ) -> Result<Task, Failure> {
     let holds = platform.hub.guest_knows(space.id, HOLDS_SINCE);
     match visit {
-        Visit::Run(program) => Ok(Task::Run(start(platform, program, lent, parts))),
+        Visit::Run(program) => Ok(Task::Run(start(platform, person, program, lent, parts))),
         Visit::Hold(program, token) if holds && parts.terminal.is_some() => {
-            Ok(Task::Hold { start: start(platform, program, lent, parts), token })
+            Ok(Task::Hold { start: start(platform, person, program, lent, parts), token })
         }
         // Without a terminal there is nothing to come back to.
-        Visit::Hold(program, _token) => Ok(Task::Run(start(platform, program, lent, parts))),
+        Visit::Hold(program, _token) => Ok(Task::Run(start(platform, person, program, lent, parts))),
         Visit::Attach(..) if !holds => Err(no_sessions(space)),
         Visit::Attach(session, purpose) => {
             match &parts.terminal {
@@ -198,7 +201,14 @@ fn others(showing: &Showing) -> String {
     }
 }
 
-fn start(platform: &Platform, program: Program, lent: &Lent, parts: &mut ChannelParts) -> Start {
+fn start(
+    platform: &Platform,
+    person: &Person,
+    program: Program,
+    lent: &Lent,
+    parts: &mut ChannelParts,
+) -> Start {
+    let (program, asked) = person.instead_of(program);
     let (peer, local) = (parts.peer, parts.local);
     let mut environment = std::mem::take(&mut parts.environment);
     // As sshd sets them; programs look here for where their person sits.
@@ -206,6 +216,8 @@ fn start(platform: &Platform, program: Program, lent: &Lent, parts: &mut Channel
     let connection = format!("{} {} {} {}", peer.ip(), peer.port(), local.ip(), local.port());
     environment.push(("SSH_CLIENT".to_owned(), client));
     environment.push(("SSH_CONNECTION".to_owned(), connection));
+    environment.retain(|(name, _)| name != ORIGINAL_COMMAND);
+    environment.extend(asked.map(|asked| (ORIGINAL_COMMAND.to_owned(), asked)));
     environment.extend(lent.variables.iter().cloned());
     Start { program, user: platform.config.space.user.clone(), environment, terminal: parts.terminal.clone() }
 }

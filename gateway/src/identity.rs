@@ -1,13 +1,20 @@
 //! Who is at the other end. Only [`crate::ssh::auth`] makes a [`Principal`], after a signature was verified
 //! (a person), or an auth key was found good (a newcomer).
 
+mod restrictions;
+
+use spaces_protocol::frame::Program;
 use spaces_protocol::name::{Email, Fingerprint};
 use spaces_store::User;
+
+use crate::certificate::Claim;
+
+pub(crate) use restrictions::{ORIGINAL_COMMAND, Permit, Restrictions, Wish};
 
 /// Whoever an SSH connection was authenticated as.
 #[derive(Debug, Clone)]
 pub(crate) enum Principal {
-    /// Holds a registered device key.
+    /// Holds a registered device key, or a certificate that one issued.
     Person(Person),
     /// Holds a good auth key; may only `login`.
     Newcomer(Newcomer),
@@ -15,17 +22,28 @@ pub(crate) enum Principal {
     Stranger,
 }
 
-/// A user of this platform, proved by a device key.
+/// A user of this platform, proved by a device key or a certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     user: User,
-    key: Fingerprint,
+    credential: Credential,
+}
+
+#[derive(Debug, Clone)]
+enum Credential {
+    DeviceKey(Fingerprint),
+    Certificate(Claim),
 }
 
 impl Person {
     /// To be called with the owner of a key whose signature was just verified, and with nobody else.
     pub(crate) fn proved(user: User, key: Fingerprint) -> Self {
-        Self { user, key }
+        Self { user, credential: Credential::DeviceKey(key) }
+    }
+
+    /// To be called with the owner of a certificate that stands, and with nobody else.
+    pub(crate) fn certified(user: User, claim: Claim) -> Self {
+        Self { user, credential: Credential::Certificate(claim) }
     }
 
     /// Who.
@@ -33,9 +51,33 @@ impl Person {
         &self.user
     }
 
-    /// By which key.
+    /// By which key. One that came with a certificate need not be registered.
     pub(crate) fn key(&self) -> &Fingerprint {
-        &self.key
+        match &self.credential {
+            Credential::DeviceKey(key) => key,
+            Credential::Certificate(claim) => &claim.subject,
+        }
+    }
+
+    /// By which certificate, if it was one.
+    pub(crate) fn certificate(&self) -> Option<&Claim> {
+        match &self.credential {
+            Credential::DeviceKey(_) => None,
+            Credential::Certificate(claim) => Some(claim),
+        }
+    }
+
+    /// Whether this person's way in leaves room for this. Their rights are another matter.
+    pub(crate) fn may(&self, wish: Wish<'_>) -> bool {
+        self.certificate().is_none_or(|claim| claim.restrictions.allow(wish))
+    }
+
+    /// The program that runs where they asked for this one, and what it is told of the wish.
+    pub(crate) fn instead_of(&self, program: Program) -> (Program, Option<String>) {
+        match self.certificate() {
+            None => (program, None),
+            Some(claim) => claim.restrictions.instead_of(program),
+        }
     }
 
     /// The right to run the platform, if this person has it.

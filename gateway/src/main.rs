@@ -2,6 +2,7 @@
 
 mod audit;
 mod bootstrap;
+mod certificate;
 mod config;
 mod console;
 mod entrance;

@@ -17,6 +17,8 @@ pub(crate) enum Refusal {
     Platform,
     /// This Space's admin denies them there.
     Space(SpaceName),
+    /// The certificate leaves it out.
+    Certificate,
     /// This login name is not that of a Space.
     Nowhere,
     /// The connection carries as much as it may.
@@ -34,7 +36,9 @@ impl Refusal {
     /// Answers a client that wanted a channel.
     pub(crate) async fn answer(&self, reply: ChannelOpenHandle) {
         let reason = match self {
-            Self::Platform | Self::Space(_) | Self::Nowhere => ChannelOpenFailure::AdministrativelyProhibited,
+            Self::Platform | Self::Space(_) | Self::Certificate | Self::Nowhere => {
+                ChannelOpenFailure::AdministrativelyProhibited
+            }
             Self::Full => ChannelOpenFailure::ResourceShortage,
             Self::Failed(_) => ChannelOpenFailure::ConnectFailed,
         };
@@ -47,6 +51,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Platform => f.write_str("forwarding is denied by the platform's configuration"),
             Self::Space(space) => write!(f, "forwarding is denied by the admin of space `{space}`"),
+            Self::Certificate => f.write_str("this certificate does not permit it"),
             Self::Nowhere => f.write_str("forwards lead into spaces: log in by the name of one"),
             Self::Full => f.write_str("this connection has as many channels as it may"),
             Self::Failed(why) => f.write_str(why),

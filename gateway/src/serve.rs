@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
+use crate::certificate::Authorities;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
@@ -27,13 +28,15 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let _alone = lock_state(&config.state)?;
     let host_key = host_key::load_or_create(&config.state)?;
     let mark = host_key::mark(host_key.public_key())?;
+    let names = &config.certificates.host_names;
+    let (authorities, certificate) = Authorities::load_or_create(&config.state, &host_key, names)?;
     let store = open_store(&config).await?;
     let guest = config.guest_program()?;
     anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
     let docker = Arc::new(docker(&config, &store).await?);
     let hub = Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?));
     let lifecycle = Lifecycle::new(store.clone(), docker, Arc::clone(&hub), guest, config.space.stop_grace);
-    let ssh_config = ssh::transport_config(host_key, &config.limits);
+    let ssh_config = ssh::transport_config(host_key, certificate, &config.limits);
     let listener =
         ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
@@ -49,6 +52,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         hub,
         limits,
         mark,
+        authorities,
         leftovers: Semaphore::new(relay::LEFTOVERS),
     });
     let mut vital = [

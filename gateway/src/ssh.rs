@@ -17,5 +17,5 @@ pub(crate) use channel::Purpose;
 pub(crate) use channel::{Agent, ChannelParts, fail, finish, still_known};
 pub(crate) use lanes::Lanes;
 pub(crate) use listener::{bind, serve};
-pub(crate) use public_key::parse_public_key;
+pub(crate) use public_key::{describe, parse_public_key};
 pub(crate) use transport::config as transport_config;

@@ -14,8 +14,10 @@ use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceNam
 use crate::session::{SessionReference, SessionToken};
 use crate::setting::Forwarding;
 
+mod certificate;
 mod parse;
 
+pub use certificate::{CertCommand, CertRevokeArguments, IssueCertArguments};
 pub use parse::{Parsed, parse_console_line, usage_failure};
 
 /// What both sides understand.
@@ -40,6 +42,14 @@ pub enum Command {
     /// Manage your device keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Issue a certificate. Each side has words of its own for where the key comes from.
+    #[command(skip)]
+    IssueCert(IssueCertArguments),
+    /// Manage the certificates that you issued
+    #[command(subcommand)]
+    Cert(CertCommand),
+    /// Show the keys that vouch for this platform: its gateways', and its certificates'
+    Ca,
     /// Run the platform
     #[command(subcommand)]
     Admin(AdminCommand),
@@ -279,6 +289,8 @@ pub enum ConsoleCommand {
     Login(LoginArguments),
     /// Enter a space: a shell, or a command
     Connect(ConnectArguments),
+    /// Issue a short-lived certificate for the public key on standard input
+    IssueCert(IssueCertArguments),
     /// Everything that `spaces` can do as well.
     #[command(flatten)]
     Shared(Command),

@@ -10,6 +10,8 @@ pub mod session;
 #[cfg(feature = "console")]
 pub mod auth_key;
 #[cfg(feature = "console")]
+pub mod certificate;
+#[cfg(feature = "console")]
 pub mod command;
 #[cfg(feature = "console")]
 pub mod failure;

@@ -36,6 +36,9 @@ pub enum NameError {
     /// Not `ak_` and a number.
     #[error("an auth key id is `ak_` and a number")]
     AuthKeyId,
+    /// Not a number from 1 on.
+    #[error("a serial is a number, as `cert list` shows it")]
+    Serial,
 }
 
 /// Login names of the platform itself, and names that would read as one.
@@ -186,6 +189,12 @@ number_id!(SpaceId, "sp_", NameError::Id);
 #[serde(try_from = "String", into = "String")]
 pub struct AuthKeyId(i64);
 number_id!(AuthKeyId, "ak_", NameError::AuthKeyId);
+
+/// A certificate's serial: never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Serial(i64);
+number_id!(Serial, "", NameError::Serial);
 
 /// How a person names a Space: by exact id or exact name. The two never look alike, since a name has no `_`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

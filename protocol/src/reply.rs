@@ -9,7 +9,10 @@ use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId,
 use crate::session::SessionNumber;
 use crate::setting::Forwarding;
 
+mod certificate;
 mod text;
+
+pub use certificate::{Authorities, CertificateChange, CertificateRow, IssuedCertificate};
 
 /// A command's answer. Serialised it is what `--json` prints.
 #[derive(Debug, Clone, Serialize)]
@@ -43,6 +46,10 @@ pub enum Reply {
     AuthKeys(Vec<AuthKeyRow>),
     AuthKeyRevoked(AuthKeyChange),
     Audit(Vec<AuditRow>),
+    Authorities(Authorities),
+    CertIssued(IssuedCertificate),
+    Certs(Vec<CertificateRow>),
+    CertRevoked(CertificateChange),
 }
 
 /// The answer to `request`: the same for every e-mail.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use spaces_protocol::name::{Fingerprint, KeyName};
 use sqlx::SqliteConnection;
 
+use crate::certificates::revoke_with_key;
 use crate::column::{instant, parsed};
 use crate::{Store, StoreError, UserId};
 
@@ -122,12 +123,13 @@ impl Store {
         Ok(answer)
     }
 
-    /// Takes a key from this person.
+    /// Takes a key from this person, and ends every certificate that it issued or that certifies it.
     pub async fn remove_key(
         &self,
         user: UserId,
         fingerprint: &Fingerprint,
         last: LastKey,
+        now: Timestamp,
     ) -> Result<RemoveKey, StoreError> {
         let mut change = self.change().await?;
         let removed = sqlx::query("DELETE FROM device_keys WHERE user_id = $1 AND fingerprint = $2")
@@ -144,7 +146,10 @@ impl Store {
             RemoveKey::Removed
         };
         match answer {
-            RemoveKey::Removed => change.commit().await?,
+            RemoveKey::Removed => {
+                revoke_with_key(&mut change, fingerprint, now).await?;
+                change.commit().await?;
+            }
             RemoveKey::Absent | RemoveKey::LastKey => change.rollback().await?,
         }
         Ok(answer)

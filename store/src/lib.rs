@@ -13,6 +13,7 @@
 mod approval;
 mod audit;
 mod auth_keys;
+mod certificates;
 mod column;
 mod error;
 mod find;
@@ -32,6 +33,7 @@ use sqlx::SqlitePool;
 pub use approval::{Approval, Approve, NewSpace};
 pub use audit::{AuditEntry, Outcome};
 pub use auth_keys::{AuthKeyRow, AuthKeyState, Grant, Issue, NewAuthKey, Revoke};
+pub use certificates::{CertificateRow, Certify, NewCertificate, Standing};
 pub use error::StoreError;
 pub use find::{AnySpace, FindSpace};
 pub use granted::Granted;

@@ -93,9 +93,14 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
     let forwarding = include_str!("../migrations/0002_forwarding.sql").into_sql_str();
+    let certificates = include_str!("../migrations/0003_certificates.sql").into_sql_str();
+    let simple = |version, name: &'static str, sql| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+    };
     Migrator::with_migrations(vec![
-        Migration::new(1, "first".into(), MigrationType::Simple, first, false),
-        Migration::new(2, "forwarding".into(), MigrationType::Simple, forwarding, false),
+        simple(1, "first", first),
+        simple(2, "forwarding", forwarding),
+        simple(3, "certificates", certificates),
     ])
 }
 

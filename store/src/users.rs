@@ -40,7 +40,7 @@ pub struct UserRow {
 }
 
 #[derive(sqlx::FromRow)]
-struct StoredUser {
+pub(crate) struct StoredUser {
     id: i64,
     email: String,
     platform_admin: bool,
@@ -48,7 +48,7 @@ struct StoredUser {
 }
 
 impl StoredUser {
-    fn read(self) -> Result<User, StoreError> {
+    pub(crate) fn read(self) -> Result<User, StoreError> {
         Ok(User {
             id: UserId(self.id),
             email: parsed("users.email", &self.email)?,

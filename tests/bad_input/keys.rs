@@ -93,7 +93,7 @@ fn a_key_can_be_pasted_at_a_terminal() {
     };
     let interrupted = open();
     interrupted.key("C-c");
-    eventually(|| interrupted.screen(), |screen| screen.contains("no key was added"));
+    eventually(|| interrupted.screen(), |screen| screen.contains("no key was given"));
     drop(open());
     assert_eq!(alice.ssh("spaces", &["key", "list"]).ok().lines().count(), 2);
     let pasted = open();

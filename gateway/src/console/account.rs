@@ -76,7 +76,11 @@ pub(crate) fn whoami(caller: &Caller<'_>) -> Result<Reply, Failure> {
 /// Unregisters the key that this session came with, even if it is the last: that is what it is for.
 pub(crate) async fn logout(caller: &Caller<'_>) -> Result<Reply, Failure> {
     let person = caller.person()?;
-    let removed = caller.platform.store.remove_key(person.user().id, person.key(), LastKey::Remove).await;
+    let removed = caller
+        .platform
+        .store
+        .remove_key(person.user().id, person.key(), LastKey::Remove, Timestamp::now())
+        .await;
     match removed.map_err(|error| store_failed(&error))? {
         // Gone already: another session was quicker, and the answer is as true.
         RemoveKey::Removed | RemoveKey::Absent | RemoveKey::LastKey => {

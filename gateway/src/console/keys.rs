@@ -51,7 +51,11 @@ pub(crate) async fn add(caller: &Caller<'_>, arguments: KeyAddArguments) -> Resu
 pub(crate) async fn remove(caller: &Caller<'_>, arguments: KeyRemoveArguments) -> Result<Reply, Failure> {
     let person = caller.person()?;
     let last = if arguments.last { LastKey::Remove } else { LastKey::Keep };
-    let removed = caller.platform.store.remove_key(person.user().id, &arguments.fingerprint, last).await;
+    let removed = caller
+        .platform
+        .store
+        .remove_key(person.user().id, &arguments.fingerprint, last, Timestamp::now())
+        .await;
     match removed.map_err(|error| store_failed(&error))? {
         RemoveKey::Removed => Ok(Reply::KeyRemoved(KeyChange { fingerprint: arguments.fingerprint })),
         RemoveKey::Absent => Err(Failure::new(Code::NotFound, format!("no key {}", arguments.fingerprint))

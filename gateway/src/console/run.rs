@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use spaces_protocol::command::{
-    AuthCommand, Command, KeyCommand, LoginArguments, SessionCommand, SpaceCommand,
+    AuthCommand, CertCommand, Command, KeyCommand, LoginArguments, SessionCommand, SpaceCommand,
 };
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::reply::Reply;
 use spaces_provisioner::Progress;
 
-use super::{account, admin, keys, sessions, spaces};
+use super::{account, admin, certificates, keys, sessions, spaces};
 use crate::audit;
-use crate::identity::{Newcomer, Person, PlatformAdmin, Principal};
+use crate::identity::{Newcomer, Person, PlatformAdmin, Principal, Wish};
 use crate::platform::Platform;
 
 /// Who asks, and from where.
@@ -26,8 +26,12 @@ impl Caller<'_> {
     /// Runs a command and records it if it changes anything.
     pub(crate) async fn run(&self, command: Command, progress: Progress) -> Result<Reply, Failure> {
         let act = audit::act(&command);
-        let outcome = self.dispatch(command, progress).await;
-        if let Some(act) = act {
+        let outcome = match self.lent(&command) {
+            Ok(()) => self.dispatch(command, progress).await,
+            Err(failure) => Err(failure),
+        };
+        if let Some((action, target)) = act {
+            let act = (action, target.or_else(|| certificates::target(&outcome)));
             audit::command(self.platform, self.principal, self.from, act, outcome.as_ref().err()).await;
         }
         outcome
@@ -66,7 +70,24 @@ impl Caller<'_> {
             Command::Key(KeyCommand::List) => keys::list(self).await,
             Command::Key(KeyCommand::Add(arguments)) => keys::add(self, arguments).await,
             Command::Key(KeyCommand::Remove(arguments)) => keys::remove(self, arguments).await,
+            Command::IssueCert(arguments) => certificates::issue(self, arguments).await,
+            Command::Cert(CertCommand::List) => certificates::list(self).await,
+            Command::Cert(CertCommand::Revoke(arguments)) => {
+                certificates::revoke(self, arguments.serial).await
+            }
+            Command::Ca => certificates::authorities(self),
             Command::Admin(command) => admin::run(self, self.platform_admin()?, command, progress).await,
+        }
+    }
+
+    /// Whether what this person came with is good for this command: a certificate is not good for all.
+    fn lent(&self, command: &Command) -> Result<(), Failure> {
+        match self.principal {
+            Principal::Person(person) if !person.may(Wish::Run(command)) => {
+                Err(Failure::new(Code::Refused, "you came with a certificate, which cannot do that")
+                    .hint("come with a device key"))
+            }
+            Principal::Person(_) | Principal::Newcomer(_) | Principal::Stranger => Ok(()),
         }
     }
 

@@ -6,15 +6,19 @@
 //!              \-- keyboard-interactive: e-mail and auth key ---------> Newcomer (with that key)
 //! `join`     anything -----------------------------------------------> Stranger
 //! REF        registered key, signed ----------------------------------> Person
+//! either     certificate of ours, its key signed ---------------------> Person, restricted
 //! ```
 //!
 //! An unknown key's signature is partial success, once: the client then goes on to its next key or to the
 //! prompts, and `login` knows which key to register. A key that is offered and never signed proves nothing.
 
+mod certificate;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use russh::keys::{Algorithm, PublicKey};
+use russh::server::PublicKeyOffer;
 use spaces_protocol::auth_key::AuthKey;
 use spaces_protocol::name::{Email, Fingerprint, LoginName};
 use spaces_protocol::prompt::Instruction;
@@ -82,14 +86,19 @@ impl Authentication {
     }
 
     /// A key was named. Says whether its signature is worth having; proves nothing.
-    pub(crate) async fn offered(&mut self, login: &str, key: &PublicKey, algorithm: &Algorithm) -> Verdict {
-        if *algorithm == (Algorithm::Rsa { hash: None }) {
+    pub(crate) async fn offered(&mut self, login: &str, offer: PublicKeyOffer<'_>) -> Verdict {
+        if *offer.algorithm == (Algorithm::Rsa { hash: None }) {
             return Verdict::Refused;
         }
         let Ok(login) = login.parse::<LoginName>() else {
             return Verdict::Refused;
         };
-        let Some(fingerprint) = fingerprint(key) else {
+        if let Some(certificate) = offer.certificate
+            && login != LoginName::Join
+        {
+            return self.certificate_offered(&login, certificate).await;
+        }
+        let Some(fingerprint) = fingerprint(offer.public_key) else {
             return Verdict::Refused;
         };
         debug!(from = %self.from, key = %fingerprint, "a key is offered");

@@ -11,6 +11,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::{Display, Terminal, WindowSize};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
+use spaces_store::Standing;
 use tracing::error;
 
 use super::budget::{Budget, Room};
@@ -163,14 +164,22 @@ pub(crate) fn serve(
     drop(tasks::spawn("channel", task));
 }
 
-/// A connection may outlive its key: one that was removed opens nothing more.
+/// A connection may outlive its key or certificate: one that was removed or revoked opens nothing more.
 pub(crate) async fn still_known(platform: &Platform, person: &Person) -> Result<(), Failure> {
-    match platform.store.user_by_key(person.key()).await {
-        Ok(Some(user)) if user.id == person.user().id => Ok(()),
-        Ok(_) => {
-            Err(Failure::new(Code::NotAuthenticated, "not authenticated")
-                .hint("your key was removed meanwhile"))
+    let (user, hint) = match person.certificate() {
+        None => (platform.store.user_by_key(person.key()).await, "your key was removed meanwhile"),
+        Some(claim) => {
+            let standing = platform.store.standing(claim.serial, &claim.digest).await;
+            let user = standing.map(|standing| match standing {
+                Standing::Stands(user) => Some(user),
+                Standing::Revoked | Standing::Unknown => None,
+            });
+            (user, "your certificate was revoked meanwhile")
         }
+    };
+    match user {
+        Ok(Some(user)) if user.id == person.user().id => Ok(()),
+        Ok(_) => Err(Failure::new(Code::NotAuthenticated, "not authenticated").hint(hint)),
         Err(error) => Err(entrance::store_failed(&error)),
     }
 }

@@ -22,7 +22,7 @@ use super::channel::{Agent, ChannelParts, Purpose, Waiting, serve};
 use super::forwards::Forwards;
 use super::stream::Standing;
 use crate::forward::Way;
-use crate::identity::Principal;
+use crate::identity::{Principal, Wish};
 use crate::lend;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
@@ -72,6 +72,14 @@ impl Connection {
         matches!(self.authentication.done(), Some((Principal::Person(_), _)))
     }
 
+    /// Whether whoever this is may do it: a certificate may leave it out.
+    fn may(&self, wish: Wish<'_>) -> bool {
+        match self.authentication.done() {
+            Some((Principal::Person(person), _)) => person.may(wish),
+            Some((Principal::Newcomer(_) | Principal::Stranger, _)) | None => true,
+        }
+    }
+
     /// Starts what the channel is for. The reply goes out here, before anything else can ask for one.
     fn start(&mut self, id: ChannelId, purpose: Purpose, session: &mut Session) -> Result<(), russh::Error> {
         self.forget_what_is_done();
@@ -109,13 +117,18 @@ impl Connection {
         Ok(())
     }
 
-    /// The way into the Space whose login name this is, unless the platform denies all of them.
-    fn way(&self, handle: Handle) -> Result<Way, Refusal> {
+    /// The way into the Space whose login name this is, unless the platform denies all of them or a certificate
+    /// leaves this out.
+    fn way(&self, handle: Handle, wish: Wish<'_>) -> Result<Way, Refusal> {
         match self.authentication.done() {
             Some((Principal::Person(person), LoginName::Space(space))) => {
                 if !self.platform.config.forwarding.allowed {
                     self.forwards.told.denied(person, &Refusal::Platform);
                     return Err(Refusal::Platform);
+                }
+                if !person.may(wish) {
+                    self.forwards.told.denied(person, &Refusal::Certificate);
+                    return Err(Refusal::Certificate);
                 }
                 Ok(Way {
                     platform: Arc::clone(&self.platform),
@@ -132,8 +145,8 @@ impl Connection {
     }
 
     /// Whether this person may forward into and out of this Space at this moment.
-    async fn may_forward(&self, handle: Handle) -> Result<(), Refusal> {
-        self.way(handle)?.permitted().await.map(drop)
+    async fn may_forward(&self, handle: Handle, wish: Wish<'_>) -> Result<(), Refusal> {
+        self.way(handle, wish)?.permitted().await.map(drop)
     }
 
     /// russh tells of a channel's end only where the client closed first.
@@ -215,7 +228,7 @@ impl Handler for Connection {
         login: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Self::Error> {
-        Ok(auth(login, self.authentication.offered(login, offer.public_key, offer.algorithm).await))
+        Ok(auth(login, self.authentication.offered(login, offer).await))
     }
 
     async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
@@ -225,9 +238,9 @@ impl Handler for Connection {
     async fn auth_openssh_certificate(
         &mut self,
         login: &str,
-        _certificate: &Certificate,
+        certificate: &Certificate,
     ) -> Result<Auth, Self::Error> {
-        Ok(auth(login, Verdict::Refused))
+        Ok(auth(login, self.authentication.certified(login, certificate).await))
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -292,8 +305,8 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let size = crate::relay::window_size(columns, rows, pixel_width, pixel_height);
-        let accepted =
-            self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_terminal(term, size, modes));
+        let accepted = self.may(Wish::Terminal)
+            && self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_terminal(term, size, modes));
         Self::reply(session, id, accepted)
     }
 
@@ -359,7 +372,7 @@ impl Handler for Connection {
     ) -> Result<(), Self::Error> {
         let connections = if single_connection { Connections::One } else { Connections::Many };
         let display = match lend::display(connections, protocol, cookie, screen) {
-            Some(display) => self.may_forward(session.handle()).await.map(|()| display),
+            Some(display) => self.may_forward(session.handle(), Wish::Display).await.map(|()| display),
             None => Err(Refusal::Failed("no X server offers such a display".to_owned())),
         };
         let display = granted("X11 forwarding", display, session)?;
@@ -369,7 +382,7 @@ impl Handler for Connection {
     }
 
     async fn agent_request(&mut self, id: ChannelId, session: &mut Session) -> Result<bool, Self::Error> {
-        let may = self.may_forward(session.handle()).await;
+        let may = self.may_forward(session.handle(), Wish::Agent).await;
         let lent = granted("agent forwarding", may, session)?;
         let waiting = self.waiting.get_mut(&id).filter(|_| lent.is_some());
         Ok(waiting.map(|waiting| waiting.agent = Agent::Lent).is_some())
@@ -386,7 +399,7 @@ impl Handler for Connection {
         session: &mut Session,
     ) -> Result<(), Self::Error> {
         let endpoint = u16::try_from(port).ok().map(|port| Endpoint::Tcp { host: host.to_owned(), port });
-        dial(self.way(session.handle()), endpoint, channel, reply).await;
+        dial(self.way(session.handle(), Wish::Forward), endpoint, channel, reply).await;
         Ok(())
     }
 
@@ -397,7 +410,8 @@ impl Handler for Connection {
         reply: ChannelOpenHandle,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        dial(self.way(session.handle()), Some(Endpoint::Unix(path.into())), channel, reply).await;
+        dial(self.way(session.handle(), Wish::Forward), Some(Endpoint::Unix(path.into())), channel, reply)
+            .await;
         Ok(())
     }
 
@@ -407,7 +421,7 @@ impl Handler for Connection {
         port: &mut u32,
         session: &mut Session,
     ) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle()) {
+        let listening = match self.way(session.handle(), Wish::Forward) {
             Ok(way) => self.forwards.listen_tcp(way, address, port).await,
             Err(refusal) => Err(refusal),
         };
@@ -424,7 +438,7 @@ impl Handler for Connection {
     }
 
     async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle()) {
+        let listening = match self.way(session.handle(), Wish::Forward) {
             Ok(way) => self.forwards.listen_unix(way, path).await,
             Err(refusal) => Err(refusal),
         };

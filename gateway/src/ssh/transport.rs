@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey};
+use russh::keys::{Algorithm, Certificate, EcdsaCurve, HashAlg, PrivateKey};
 use russh::server::Config;
 use russh::{Limits, MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex, mac};
 
@@ -17,7 +17,7 @@ const WINDOW: u32 = 2 * 1024 * 1024;
 const VERSION: &str = concat!("SSH-2.0-OpenSSH_9.2 Spaces_", env!("CARGO_PKG_VERSION"));
 
 /// russh's configuration for this gateway.
-pub(crate) fn config(host_key: PrivateKey, limits: &LimitsConfig) -> Config {
+pub(crate) fn config(host_key: PrivateKey, certificate: Certificate, limits: &LimitsConfig) -> Config {
     let rekey = limits.rekey_mib << 20;
     Config {
         server_id: SshId::Standard(Cow::Borrowed(VERSION)),
@@ -28,6 +28,8 @@ pub(crate) fn config(host_key: PrivateKey, limits: &LimitsConfig) -> Config {
         // An agent may hold many keys before the one we know.
         max_auth_attempts: 32,
         keys: vec![host_key],
+        // For clients that ask for one; whoever pins the plain key gets that.
+        certificates: vec![certificate],
         window_size: WINDOW,
         maximum_packet_size: 64 * 1024 - 1,
         // `relay::window` gives it back as bytes are taken; patches/russh-flow.patch says why.

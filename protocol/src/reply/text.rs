@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     AuditRow, AuthKeyRow, IssuedKey, KeyRow, Reply, RequestRow, SessionRow, Sessions, SpaceRow, SpaceState,
-    Text, UserRow,
+    Text, UserRow, certificate,
 };
 use crate::setting::Forwarding;
 use crate::table;
@@ -58,12 +58,16 @@ impl Reply {
             Self::AuthKeys(rows) => out(auth_keys(rows)),
             Self::AuthKeyRevoked(key) => out(format!("revoked auth key {}\n", key.id)),
             Self::Audit(rows) => out(audit(rows)),
+            Self::Authorities(authorities) => authorities.to_text(),
+            Self::CertIssued(issued) => issued.to_text(),
+            Self::Certs(rows) => out(certificate::rows(rows)),
+            Self::CertRevoked(change) => out(format!("revoked certificate {}\n", change.serial)),
         }
     }
 }
 
 /// To the second: what a person compares.
-fn at(time: Timestamp) -> String {
+pub(super) fn at(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
 

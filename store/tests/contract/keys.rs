@@ -44,7 +44,7 @@ async fn a_removed_key_opens_nothing_and_is_free_for_another() {
     let ada = scene.person("ada", 1).await.id;
     let bob = scene.person("bob", 2).await.id;
     scene.store.add_key(ada, device_key(3), at(1)).await.unwrap();
-    let removed = scene.store.remove_key(ada, &fingerprint(1), LastKey::Keep).await.unwrap();
+    let removed = scene.store.remove_key(ada, &fingerprint(1), LastKey::Keep, at(9)).await.unwrap();
     assert_eq!(removed, RemoveKey::Removed);
     assert_eq!(scene.store.user_by_key(&fingerprint(1)).await.unwrap(), None);
     assert_eq!(scene.store.add_key(bob, device_key(1), at(2)).await.unwrap(), AddKey::Added);
@@ -56,7 +56,7 @@ async fn nobody_removes_anothers_key() {
     scene.person("ada", 1).await;
     let bob = scene.person("bob", 2).await.id;
     for last in [LastKey::Keep, LastKey::Remove] {
-        let removed = scene.store.remove_key(bob, &fingerprint(1), last).await.unwrap();
+        let removed = scene.store.remove_key(bob, &fingerprint(1), last, at(9)).await.unwrap();
         assert_eq!(removed, RemoveKey::Absent);
     }
     assert!(scene.store.user_by_key(&fingerprint(1)).await.unwrap().is_some());
@@ -66,10 +66,10 @@ async fn nobody_removes_anothers_key() {
 async fn the_last_key_goes_only_if_that_is_meant() {
     let scene = Scene::new().await;
     let ada = scene.person("ada", 1).await.id;
-    let kept = scene.store.remove_key(ada, &fingerprint(1), LastKey::Keep).await.unwrap();
+    let kept = scene.store.remove_key(ada, &fingerprint(1), LastKey::Keep, at(9)).await.unwrap();
     assert_eq!(kept, RemoveKey::LastKey);
     assert!(scene.store.user_by_key(&fingerprint(1)).await.unwrap().is_some());
-    let removed = scene.store.remove_key(ada, &fingerprint(1), LastKey::Remove).await.unwrap();
+    let removed = scene.store.remove_key(ada, &fingerprint(1), LastKey::Remove, at(9)).await.unwrap();
     assert_eq!(removed, RemoveKey::Removed);
     assert_eq!(scene.store.keys(ada).await.unwrap(), []);
 }
@@ -81,8 +81,8 @@ async fn of_two_keys_removed_at_once_one_stays() {
     scene.store.add_key(ada, device_key(2), at(1)).await.unwrap();
     let (one, two) = (fingerprint(1), fingerprint(2));
     let (one, two) = tokio::join!(
-        scene.store.remove_key(ada, &one, LastKey::Keep),
-        scene.store.remove_key(ada, &two, LastKey::Keep),
+        scene.store.remove_key(ada, &one, LastKey::Keep, at(9)),
+        scene.store.remove_key(ada, &two, LastKey::Keep, at(9)),
     );
     let mut answers = [one.unwrap(), two.unwrap()];
     answers.sort_by_key(|answer| *answer != RemoveKey::Removed);

@@ -9,6 +9,7 @@
 
 mod audit;
 mod auth_keys;
+mod certificates;
 mod keys;
 mod people;
 mod redeem;

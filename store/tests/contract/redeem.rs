@@ -142,6 +142,6 @@ async fn a_redeem_that_is_dropped_midway_was_all_or_nothing() {
         let registered = scene.store.user_by_key(&fingerprint(round)).await.unwrap().is_some();
         assert_eq!(used_now, registered, "round {round}");
         assert!(used_now || !used, "what was seen as used stays used");
-        scene.store.remove_key(ada, &fingerprint(round), LastKey::Keep).await.unwrap();
+        scene.store.remove_key(ada, &fingerprint(round), LastKey::Keep, at(9)).await.unwrap();
     }
 }
