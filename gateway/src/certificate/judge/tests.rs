@@ -54,6 +54,7 @@ fn a_good_one_says_whom_it_is_for_and_what_it_leaves_out() {
         terminal: Permit::Given,
         forwards: Permit::Withheld,
         agent: Permit::Withheld,
+        display: Permit::Withheld,
     };
     assert_eq!((claim.serial.number(), claim.restrictions), (5, expected));
     let limited = certificate(1, (now(), now() + 1), |builder| {
