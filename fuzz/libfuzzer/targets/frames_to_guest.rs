@@ -1,0 +1,4 @@
+//! libFuzzer at `spaces_fuzz::frames_to_guest`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| spaces_fuzz::frames_to_guest(bytes));

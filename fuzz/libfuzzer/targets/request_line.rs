@@ -1,0 +1,4 @@
+//! libFuzzer at `spaces_fuzz::request_line`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| spaces_fuzz::request_line(bytes));
