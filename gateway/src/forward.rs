@@ -219,14 +219,13 @@ impl Way {
         let guest = self.platform.hub.channel(space.id).await;
         let (mut reader, mut writer) = guest.map_err(|error| lost(&error))?;
         writer.message(ToGuest::Begin(task)).await.map_err(|error| lost(&error))?;
-        match reader.message_some_time().await.map_err(|error| lost(&error))? {
-            FromGuest::Failed(reason) => {
-                let refusal = Refusal::by_guest(&reason);
-                debug!(space = %space.id, %refusal, "a forward could not be made");
-                Err(refusal)
-            }
-            answer => Ok((answer, (reader, writer))),
+        let answer = reader.message_some_time().await.map_err(|error| lost(&error))?;
+        if let FromGuest::Failed(reason) = &answer {
+            let refusal = Refusal::by_guest(reason);
+            debug!(space = %space.id, %refusal, "a forward could not be made");
+            return Err(refusal);
         }
+        Ok((answer, (reader, writer)))
     }
 
     /// The Space, if this person may forward into and out of it at this moment.

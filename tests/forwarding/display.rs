@@ -81,8 +81,8 @@ impl Setting {
 fn draw(mut stream: TcpStream) -> Option<()> {
     let mut request = [0; 48];
     stream.read_exact(&mut request).ok()?;
-    let cookie = request[32..].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let welcome: &[u8] = if cookie == COOKIE { b"welcome" } else { b"strange" };
+    let cookie = u128::from_be_bytes(request[32..].try_into().ok()?);
+    let welcome: &[u8] = if format!("{cookie:032x}") == COOKIE { b"welcome" } else { b"strange" };
     stream.write_all(welcome).ok()?;
     let mut drawn = [0; 4];
     stream.read_exact(&mut drawn).ok()?;

@@ -10,7 +10,7 @@ use spaces_protocol::frame::{Frame, FromGuest, Hello, Task, ToGuest, VERSION};
 use spaces_tests::Platform;
 
 /// Longest wait for the gateway.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The rogue's control connection.
 pub(crate) struct Rogue {

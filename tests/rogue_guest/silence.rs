@@ -33,6 +33,7 @@ fn a_connection_that_is_never_handed_over_is_closed_at_the_client() {
     line.say(FromGuest::Listening(Listening::Port(7000)));
     line.say(FromGuest::Accepted { connection: 1, from: None });
     let (mut stream, _) = listener.accept().expect("the client connects");
+    stream.set_read_timeout(Some(std::time::Duration::from_mins(1))).expect("a deadline");
     let (mut adopting, task) = setting.rogue.channel();
     assert_eq!(task, Task::Adopt { connection: 1 });
     assert_eq!(stream.read(&mut [0]).expect("its end"), 0);

@@ -37,7 +37,7 @@ impl Forwards {
         address: &str,
         port: &mut u32,
     ) -> Result<(), Refusal> {
-        let wanted = u16::try_from(*port).map_err(|_| Refusal::Failed("no such port".to_owned()))?;
+        let wanted = u16::try_from(*port).map_err(|_beyond| Refusal::Failed("no such port".to_owned()))?;
         self.make_room_for(&tcp(address, *port))?;
         let place = Place::Tcp { address: address.to_owned(), port: wanted };
         // OpenSSH tells its forwards apart by the port that they have in the end.
