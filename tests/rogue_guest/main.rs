@@ -206,7 +206,7 @@ fn what_clients_leave_behind_is_bounded() {
         let mut stream = eventually(dialled, Result::is_ok).expect("it is open");
         let (mut line, _task) = setting.rogue.channel();
         line.say(FromGuest::Started);
-        stream.write_all(&[7; PIECE]).expect("it is taken");
+        stream.write_all(&vec![7; PIECE]).expect("it is taken");
         (stream, line)
     };
     let (near, mut far): (Vec<_>, Vec<_>) = (0..MOST + 6).map(|_| connect()).unzip();

@@ -72,11 +72,11 @@ impl Line {
     }
 
     pub(crate) fn try_say(&mut self, message: FromGuest) -> io::Result<()> {
-        self.send(Frame::Message(message))
+        self.send(&Frame::Message(message))
     }
 
     /// Sends a frame with its right length.
-    pub(crate) fn send(&mut self, frame: Frame<FromGuest>) -> io::Result<()> {
+    pub(crate) fn send(&mut self, frame: &Frame<FromGuest>) -> io::Result<()> {
         let bytes = frame.encode().expect("a frame");
         let length = u32::try_from(bytes.len()).expect("it is short").to_be_bytes();
         self.send_bytes(&[&length, &bytes[..]].concat())
@@ -133,6 +133,6 @@ impl Line {
 
     /// Whether the gateway has closed, as far as a write can tell.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.send(Frame::Stdout(b"x"[..].into())).is_err()
+        self.send(&Frame::Stdout(b"x"[..].into())).is_err()
     }
 }
