@@ -2,6 +2,7 @@
 
 mod connect;
 mod many;
+mod shared;
 mod terminal;
 
 use std::ffi::OsStr;

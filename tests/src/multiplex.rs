@@ -35,6 +35,13 @@ impl<'a> Multiplex<'a> {
         command
     }
 
+    /// `ssh -O WORD`, which tells the connection to do something.
+    pub fn control(&self, word: &str, options: &[&str]) -> Command {
+        let mut command = self.person.ssh_command();
+        command.args(["-O", word, "-S"]).arg(&self.socket).args(options).arg(&self.login);
+        command
+    }
+
     /// Runs it to its end.
     #[track_caller]
     pub fn ssh(&self, words: &[&str]) -> Output {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::child::{Output, run, timeout_command};
-use crate::platform::{Platform, bin};
+use crate::platform::{Platform, bin, repository};
 
 /// Longest that any one command of a test may take.
 const DEADLINE: u32 = 90;
@@ -32,6 +32,16 @@ impl Person {
         Self { email: email.to_owned(), home, port: platform.port(), known_hosts: platform.known_hosts() }
     }
 
+    /// The same person with the same key and home, on the way to another server.
+    pub(crate) fn at(&self, port: u16, known_hosts: PathBuf) -> Self {
+        Self { email: self.email.clone(), home: self.home.clone(), port, known_hosts }
+    }
+
+    /// The port of the server.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The private key.
     pub fn key(&self) -> PathBuf {
         self.home.join("id")
@@ -57,6 +67,16 @@ impl Person {
         let command = self.ssh_without_deadline();
         let words = [command.get_program()].into_iter().chain(command.get_args());
         words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// A script that uses paramiko, by Debian's own Python: another one in front of it has no paramiko. It finds the way
+    /// to this login name among its arguments, as tests/clients/paramiko/way.py reads them.
+    pub fn paramiko_command(&self, login: &str, script: &Path) -> Command {
+        let mut command = timeout_command("/usr/bin/python3", 200);
+        command.arg("-B").arg(script).arg(self.port.to_string()).arg(login).arg(self.key());
+        command.arg(&self.known_hosts).env("PYTHONPATH", repository().join("tests/clients/paramiko"));
+        command.env_remove("SSH_AUTH_SOCK");
+        command
     }
 
     fn ssh_arguments(&self, mut command: Command) -> Command {
