@@ -188,7 +188,10 @@ async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
         Place::Tcp { address, port } => listen_tcp(account, address, *port).await,
         Place::Unix(path) => listen_unix(account, path_of(path), None),
         Place::Agent => {
-            let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
+            // Where sshd has it; an image may bring no /tmp along, the engine gives each container the other.
+            let folder = as_user(&account, || {
+                Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX").or_else(|_none| mkdtemp("/dev/shm/ssh-XXXXXXXXXX"))?)
+            })?;
             listen_unix(account, folder.join("agent"), Some(folder))
         }
         Place::Display(display) => listen_display(account, display),

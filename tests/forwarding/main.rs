@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::thread;
 
-use spaces_tests::{Background, Multiplex, Pattern, Person, Platform, eventually, run};
+use spaces_tests::{Background, Multiplex, Pattern, Person, Platform, eventually, free_port, run};
 
 /// A server in the Space that answers each connection with all that it got, once that has ended.
 const ECHO: &str = "import socketserver
@@ -74,11 +74,6 @@ impl Setting {
     fn path(&self, name: &str) -> String {
         self.platform.folder().join(name).to_string_lossy().into_owned()
     }
-}
-
-/// A port that is free now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
 /// Sends, says that it was all, and reads what comes back until its end: each direction ends apart.

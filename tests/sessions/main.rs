@@ -1,5 +1,6 @@
 //! What runs in a Space behaves as after a login by sshd: bytes, exit, environment, terminal, hang-up.
 
+mod bare;
 mod connect;
 mod many;
 mod shared;

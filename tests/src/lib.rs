@@ -22,4 +22,4 @@ pub use pattern::Pattern;
 pub use person::Person;
 pub use platform::{Platform, bin, repository};
 pub use terminal::Terminal;
-pub use wait::eventually;
+pub use wait::{eventually, free_port};

@@ -1,4 +1,4 @@
-//! Waiting for what another process brings about.
+//! Waiting for what another process brings about, and places that none has taken.
 
 use std::time::{Duration, Instant};
 
@@ -23,4 +23,10 @@ pub fn eventually<T: std::fmt::Debug>(
         assert!(Instant::now() < deadline, "it stayed as it was: {seen:#?}");
         std::thread::park_timeout(STEP);
     }
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
 }
