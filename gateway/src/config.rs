@@ -97,6 +97,9 @@ pub(crate) struct CertificatesConfig {
 pub(crate) struct LimitsConfig {
     #[serde(deserialize_with = "duration")]
     pub(crate) login_grace: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) keepalive_every: Duration,
+    pub(crate) keepalive_missed: std::num::NonZeroU32,
     pub(crate) connections: usize,
     pub(crate) connections_per_address: usize,
     pub(crate) channels_per_connection: usize,
@@ -120,6 +123,20 @@ pub(crate) enum ConfigError {
         /// Why.
         problem: String,
     },
+}
+
+impl LimitsConfig {
+    /// How long a client may be silent between two questions; `None` asks nothing.
+    pub(crate) fn keepalive_every(&self) -> Option<Duration> {
+        Some(self.keepalive_every).filter(|every| !every.is_zero())
+    }
+
+    /// How long a client is waited for that does nothing at all; `None` is for ever.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        // The last question, too, has its time to be answered in.
+        let rounds = self.keepalive_missed.get().saturating_add(1);
+        self.keepalive_every().map(|every| every.saturating_mul(rounds))
+    }
 }
 
 impl Config {

@@ -2,6 +2,7 @@
 
 mod bare;
 mod connect;
+mod keepalive;
 mod many;
 mod shared;
 mod terminal;

@@ -65,7 +65,8 @@ async fn connection(
     tcp.set_nodelay(true)?;
     let local = tcp.local_addr()?;
     let standing = Arc::new(Standing::default());
-    let stream = ClientStream::new(tcp, platform.config.limits.login_grace, Arc::clone(&standing));
+    let limits = &platform.config.limits;
+    let stream = ClientStream::new(tcp, limits.login_grace, limits.patience(), Arc::clone(&standing));
     let handler = Connection::new(platform, peer, local, standing);
     run_stream(ssh, stream, handler).await?.await
 }

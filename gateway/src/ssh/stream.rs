@@ -1,5 +1,6 @@
-//! A client's TCP connection, with two things that SSH needs and russh does not do: it ends if nobody
-//! authenticates in time, and it does not wait for delayed ACKs while the two sides still ask and answer.
+//! A client's TCP connection, with three things that SSH needs and russh does not do: it ends if nobody
+//! authenticates in time, it ends if the client takes nothing for too long, and it does not wait for delayed ACKs
+//! while the two sides still ask and answer.
 
 use std::io;
 use std::pin::Pin;
@@ -45,13 +46,41 @@ pub(crate) struct ClientStream {
     standing: Arc<Standing>,
     welcome: bool,
     grace: Option<Pin<Box<Sleep>>>,
+    /// How long a write may wait. russh's own keepalives wait with it.
+    patience: Option<Duration>,
+    /// Runs while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientStream {
     /// Ends after `grace`, unless somebody came in before; ends after [`VISIT`] for one who is not a person.
-    /// An inactivity timeout would not do: a peer that drips ignored messages outlives it.
-    pub(crate) fn new(tcp: TcpStream, grace: Duration, standing: Arc<Standing>) -> Self {
-        Self { tcp, quick_reads: QUICK_READS, standing, welcome: false, grace: Some(Box::pin(sleep(grace))) }
+    /// An inactivity timeout would not do: a peer that drips ignored messages outlives it. Ends for everybody when a
+    /// write has waited for all of `patience`.
+    pub(crate) fn new(
+        tcp: TcpStream,
+        grace: Duration,
+        patience: Option<Duration>,
+        standing: Arc<Standing>,
+    ) -> Self {
+        Self {
+            tcp,
+            quick_reads: QUICK_READS,
+            standing,
+            welcome: false,
+            grace: Some(Box::pin(sleep(grace))),
+            patience,
+            stalled: None,
+        }
+    }
+
+    /// Called when a write waits.
+    fn check_patience(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Some(patience) = self.patience else { return Ok(()) };
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
+        if stalled.as_mut().poll(context).is_ready() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the client takes nothing any more"));
+        }
+        Ok(())
     }
 
     fn check_grace(&mut self, context: &mut Context<'_>) -> io::Result<()> {
@@ -95,7 +124,13 @@ impl AsyncWrite for ClientStream {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check_grace(context)?;
-        Pin::new(&mut self.tcp).poll_write(context, buffer)
+        let written = Pin::new(&mut self.tcp).poll_write(context, buffer);
+        if written.is_pending() {
+            self.check_patience(context)?;
+        } else {
+            self.stalled = None;
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

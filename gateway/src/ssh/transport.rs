@@ -39,8 +39,8 @@ pub(crate) fn config(host_key: PrivateKey, certificate: Certificate, limits: &Li
         limits: Limits::new(rekey, rekey, Duration::from_hours(1)),
         preferred: preferred(),
         inactivity_timeout: None,
-        keepalive_interval: Some(Duration::from_mins(1)),
-        keepalive_max: 5,
+        keepalive_interval: limits.keepalive_every(),
+        keepalive_max: usize::try_from(limits.keepalive_missed.get()).unwrap_or(usize::MAX),
         nodelay: true,
         ..Config::default()
     }
