@@ -8,7 +8,7 @@ mod socket;
 mod window;
 
 pub(crate) use hub::Hub;
-pub(crate) use ingress::window_size;
+pub(crate) use ingress::{can_signal, window_size};
 pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, begin, carry, run};
 pub(crate) use socket::{GuestReader, GuestWriter};
 pub(crate) use window::Window;

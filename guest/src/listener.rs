@@ -182,16 +182,19 @@ async fn accept_second(listener: Option<&TcpListener>) -> io::Result<(tokio::net
     }
 }
 
+/// A folder for an agent's socket. Where sshd has it; an image may bring no /tmp along, and the engine gives each
+/// container the other.
+pub(crate) fn private_folder() -> io::Result<PathBuf> {
+    Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX").or_else(|_none| mkdtemp("/dev/shm/ssh-XXXXXXXXXX"))?)
+}
+
 async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
     let account = account::look_up(user).map_err(io::Error::other)?;
     match place {
         Place::Tcp { address, port } => listen_tcp(account, address, *port).await,
         Place::Unix(path) => listen_unix(account, path_of(path), None),
         Place::Agent => {
-            // Where sshd has it; an image may bring no /tmp along, the engine gives each container the other.
-            let folder = as_user(&account, || {
-                Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX").or_else(|_none| mkdtemp("/dev/shm/ssh-XXXXXXXXXX"))?)
-            })?;
+            let folder = as_user(&account, private_folder)?;
             listen_unix(account, folder.join("agent"), Some(folder))
         }
         Place::Display(display) => listen_display(account, display),

@@ -1,5 +1,6 @@
 //! What runs in a Space behaves as after a login by sshd: bytes, exit, environment, terminal, hang-up.
 
+mod as_sshd;
 mod bare;
 mod connect;
 mod keepalive;
@@ -11,9 +12,8 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::process::{Command, Stdio};
 
-use spaces_tests::{Background, Platform, run, timeout_command};
+use spaces_tests::{Background, Platform, run};
 
 #[test]
 fn bytes_streams_and_exit_arrive_as_they_are() {
@@ -114,43 +114,4 @@ fn what_a_program_leaves_running_is_waited_for_as_long_as_it_holds_the_output() 
     assert_eq!(alice.ssh("room", &[detached]).ok(), "done\n");
     assert_eq!(alice.ssh_with(&["-tt"], "room", &["sleep 2000 & echo done"], b"").ok(), "done\r\n");
     assert_eq!(alice.ssh("room", &["pgrep -ax sleep | cut -d' ' -f2-"]).ok(), "sleep 1000\n");
-}
-
-/// An image that knows nothing of us or of users: one program and a link to it.
-#[test]
-fn an_image_with_a_shell_and_nothing_else_is_a_space_of_root() {
-    let image = format!("spaces-test-shell:{}", std::process::id());
-    let built = Image::with_a_shell(&image);
-    let platform = Platform::start_with(&[("SPACE__IMAGE", &image)]);
-    let (alice, _) = platform.owner("alice@example.com", "room");
-    let command = "echo $0 $HOME $SHELL $USER; pwd; busybox id -u; busybox ps -o args | busybox head -n 2";
-    let expected = "sh / /bin/sh root\n/\n0\nCOMMAND\n/.spaces/bin/spaces-guest\n";
-    assert_eq!(alice.ssh("room", &[command]).ok(), expected);
-    let terminal = alice.ssh_with(&["-tt"], "room", &["busybox tty; exit 6"], b"");
-    assert_eq!((terminal.status, terminal.stdout.as_str()), (6, "/dev/pts/0\r\n"));
-    drop(platform);
-    drop(built);
-}
-
-/// An image of a test's own.
-struct Image(String);
-
-impl Image {
-    fn with_a_shell(name: &str) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let script = "set -e; mkdir -p bin; cp \"$(command -v busybox)\" bin/busybox; ln -s busybox bin/sh\n\
-            ! ldd bin/busybox >/dev/null 2>&1 || { echo 'install busybox-static' >&2; exit 1; }\n\
-            tar -c bin | docker import - \"$0\" >/dev/null";
-        let mut build = timeout_command("sh", 60);
-        build.args(["-c", script, name]).current_dir(folder.path());
-        run(&mut build, b"").ok();
-        Self(name.to_owned())
-    }
-}
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        let removed = Command::new("docker").args(["rmi", &self.0]).stdout(Stdio::null()).status();
-        drop(removed);
-    }
 }

@@ -11,6 +11,7 @@ mod pattern;
 mod person;
 mod platform;
 pub mod spec;
+mod sshd;
 mod terminal;
 mod wait;
 
@@ -21,5 +22,6 @@ pub use multiplex::Multiplex;
 pub use pattern::Pattern;
 pub use person::Person;
 pub use platform::{Platform, bin, repository};
+pub use sshd::Sshd;
 pub use terminal::Terminal;
 pub use wait::{eventually, free_port};

@@ -195,6 +195,11 @@ pub(crate) fn window_size(columns: u32, rows: u32, pixel_width: u32, pixel_heigh
     }
 }
 
+/// Whether a program can be sent this signal.
+pub(crate) fn can_signal(signal: &Sig) -> bool {
+    from_ssh(signal).is_some()
+}
+
 fn from_ssh(signal: &Sig) -> Option<Signal> {
     Some(match signal {
         Sig::ABRT => Signal::Abrt,

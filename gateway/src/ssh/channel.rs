@@ -12,6 +12,7 @@ use spaces_protocol::frame::{Display, Terminal, WindowSize};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::wire;
 use spaces_store::Standing;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::budget::{Budget, Room};
@@ -54,6 +55,20 @@ pub(crate) enum Agent {
     Lent,
 }
 
+/// Whether a channel has a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tty {
+    Yes,
+    No,
+}
+
+/// What a channel that does something still answers to.
+pub(crate) struct Serving {
+    /// Cancelled when the client says that it reads no more (`eow@openssh.com`), and when the channel is done.
+    pub(crate) output_closed: CancellationToken,
+    pub(crate) tty: Tty,
+}
+
 /// A channel that was opened and does nothing yet.
 pub(crate) struct Waiting {
     pub(crate) channel: Channel<Msg>,
@@ -79,6 +94,10 @@ impl Waiting {
         let modes = modes.map(|(mode, value)| (*mode as u8, *value)).collect();
         self.terminal = Some(Terminal { term: term.to_owned(), size, modes });
         true
+    }
+
+    pub(crate) fn tty(&self) -> Tty {
+        if self.terminal.is_some() { Tty::Yes } else { Tty::No }
     }
 
     pub(crate) fn resize(&mut self, size: WindowSize) {

@@ -10,7 +10,7 @@ use russh::keys::Certificate;
 use russh::server::{
     Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
-use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty};
+use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty, Sig};
 use spaces_protocol::frame::{Connections, Endpoint};
 use spaces_protocol::name::LoginName;
 use spaces_protocol::prompt::Instruction;
@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::{Answered, Authentication, Verdict};
 use super::budget::Budget;
-use super::channel::{Agent, ChannelParts, Purpose, Waiting, serve};
+use super::channel::{Agent, ChannelParts, Purpose, Serving, Tty, Waiting, serve};
 use super::forwards::Forwards;
 use super::stream::Standing;
 use crate::forward::Way;
@@ -26,7 +26,7 @@ use crate::identity::{Principal, Wish};
 use crate::lend;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
-use crate::relay::{SshChannel, Window};
+use crate::relay::{SshChannel, Window, can_signal};
 
 /// Channels of a connection without a registered key: each may hold a window of our memory.
 const VISITOR_CHANNELS: usize = 2;
@@ -40,8 +40,8 @@ pub(crate) struct Connection {
     authentication: Authentication,
     /// Channels that are open and do nothing yet.
     waiting: HashMap<ChannelId, Waiting>,
-    /// Channels that do something; the token says that the client reads no more, or that they are done.
-    serving: HashMap<ChannelId, CancellationToken>,
+    /// Channels that do something.
+    serving: HashMap<ChannelId, Serving>,
     forwards: Forwards,
     budget: Budget,
 }
@@ -94,7 +94,7 @@ impl Connection {
         };
         session.channel_success(id)?;
         let output_closed = CancellationToken::new();
-        self.serving.insert(id, output_closed.clone());
+        self.serving.insert(id, Serving { output_closed: output_closed.clone(), tty: waiting.tty() });
         let (read, write) = waiting.channel.split();
         let parts = ChannelParts {
             ssh: SshChannel {
@@ -151,7 +151,7 @@ impl Connection {
 
     /// russh tells of a channel's end only where the client closed first.
     fn forget_what_is_done(&mut self) {
-        self.serving.retain(|_channel, output_closed| !output_closed.is_cancelled());
+        self.serving.retain(|_channel, serving| !serving.output_closed.is_cancelled());
     }
 
     fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
@@ -459,12 +459,21 @@ impl Handler for Connection {
         name: &str,
         session: &mut Session,
     ) -> Result<(), Self::Error> {
-        match (name, self.serving.get(&id)) {
-            ("eow@openssh.com", Some(output_closed)) => {
-                output_closed.cancel();
-                session.channel_success(id)
+        let accepted = match (name, self.serving.get(&id)) {
+            ("eow@openssh.com", Some(serving)) => {
+                serving.output_closed.cancel();
+                true
             }
-            _ => session.channel_failure(id),
-        }
+            // RFC 4335. Linux has no break on a pseudo-terminal: sshd's call there does nothing and succeeds.
+            ("break", Some(serving)) => serving.tty == Tty::Yes,
+            _ => false,
+        };
+        Self::reply(session, id, accepted)
+    }
+
+    /// The channel has the signal already, as a message; here it is answered.
+    async fn signal(&mut self, id: ChannelId, signal: Sig, session: &mut Session) -> Result<(), Self::Error> {
+        let accepted = self.serving.contains_key(&id) && can_signal(&signal);
+        Self::reply(session, id, accepted)
     }
 }

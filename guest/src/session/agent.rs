@@ -5,10 +5,9 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use nix::unistd::mkdtemp;
-
 use crate::account::Account;
 use crate::identity::as_user;
+use crate::listener::private_folder;
 
 /// A link, in a folder that nobody but the user can enter; gone with the session.
 pub(crate) struct AgentLink {
@@ -19,7 +18,7 @@ pub(crate) struct AgentLink {
 impl AgentLink {
     /// Makes a link to this socket.
     pub(crate) fn make(account: Account, target: &str) -> io::Result<Self> {
-        let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
+        let folder = as_user(&account, private_folder)?;
         let link = Self { account, folder };
         link.lead_to(target)?;
         Ok(link)
