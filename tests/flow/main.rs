@@ -1,6 +1,8 @@
 //! Flow control: each direction of each channel goes as fast as its reader, in bounded memory, and no channel
 //! waits for another. On stock russh these fail; patches/russh-flow.patch says which of its hunks each is for.
 
+mod opens;
+mod rekeys;
 mod wire;
 
 use std::io::Read as _;
@@ -70,27 +72,6 @@ fn a_client_that_stops_reading_holds_its_program_back_and_no_sibling() {
 }
 
 #[test]
-fn uploads_on_one_connection_survive_rekeys_from_either_side() {
-    let platform = Platform::start_with(&[("LIMITS__REKEY_MIB", "1")]);
-    let (alice, _) = platform.owner("alice@example.com", "room");
-    for options in [&[][..], &["-o", "RekeyLimit=1M"]] {
-        let connection = Multiplex::connect(&alice, options, "room");
-        thread::scope(|scope| {
-            for seed in 0..6 {
-                let mut upload = Background::start(&mut connection.command(&["cat"]));
-                let mut stdin = upload.stdin.take().expect("it is piped");
-                scope.spawn(move || Pattern::new(seed).write_to(&mut stdin, 30));
-                scope.spawn(move || {
-                    Pattern::new(seed).expect_from(upload.stdout.as_mut().expect("it is piped"), 30);
-                    assert!(upload.end().success());
-                });
-            }
-        });
-    }
-    assert_bounded(&platform);
-}
-
-#[test]
 fn a_program_ends_when_its_client_reads_no_more() {
     let platform = Platform::start();
     let (alice, _) = platform.owner("alice@example.com", "room");
@@ -101,41 +82,6 @@ fn a_program_ends_when_its_client_reads_no_more() {
     assert_eq!(yes.end().code(), Some(255), "yes ends by a broken pipe, and ssh says 255 to a signal");
     let left = || alice.ssh("room", &["pgrep -x yes | wc -l"]).ok();
     eventually(left, |left| left == "0\n");
-}
-
-/// Six channels fill their windows before their client looks at what the gateway says: at its KEXINIT.
-#[test]
-fn uploads_under_way_when_the_gateway_wants_new_keys_are_no_attack() {
-    let platform = Platform::start_with(&[("LIMITS__REKEY_MIB", "1")]);
-    let (alice, _) = platform.owner("alice@example.com", "room");
-    let mut client = Wire::connect(&platform, &alice, "room");
-    let uploads: Vec<_> = (0..6).map(|_| client.run("cat > /dev/null")).collect();
-    for upload in &uploads {
-        fill(&mut client, message::CHANNEL_DATA, upload);
-    }
-    let kexinit = client.expect(message::KEXINIT);
-    client.exchange_keys(&kexinit);
-    for upload in &uploads {
-        client.send(Packet::request(upload.number, "nonsense", 1));
-        client.expect(message::CHANNEL_FAILURE);
-    }
-    assert_bounded(&platform);
-}
-
-/// The attack: let the gateway wait for our half of a rekey for ever, and have it keep an answer for each of
-/// millions of requests meanwhile.
-#[test]
-fn a_rekey_that_a_client_never_answers_ends_its_connection_before_memory_fills() {
-    let platform = Platform::start_with(&[("LIMITS__REKEY_MIB", "1")]);
-    let (alice, _) = platform.owner("alice@example.com", "room");
-    let mut hostile = Wire::connect(&platform, &alice, "room");
-    let channel = hostile.run("cat > /dev/null");
-    fill(&mut hostile, message::CHANNEL_DATA, &channel);
-    hostile.expect(message::KEXINIT);
-    let request = Packet::request(channel.number, "nonsense", 1);
-    let sent = (0..10_000_000).take_while(|_| hostile.try_send(&request).is_ok()).count();
-    assert!(sent < 10_000_000, "the gateway took {sent} requests");
-    assert_bounded(&platform);
 }
 
 /// The attack: send more than the gateway said it would take, so that it keeps what no program reads.

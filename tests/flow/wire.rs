@@ -22,10 +22,14 @@ pub(crate) mod message {
     pub(crate) const KEXINIT: u8 = 20;
     /// A channel is open.
     pub(crate) const CHANNEL_OPEN_CONFIRMATION: u8 = 91;
+    /// It is not.
+    pub(crate) const CHANNEL_OPEN_FAILURE: u8 = 92;
     /// Bytes.
     pub(crate) const CHANNEL_DATA: u8 = 94;
     /// Bytes of another stream.
     pub(crate) const CHANNEL_EXTENDED_DATA: u8 = 95;
+    /// A channel is over for the one who says so.
+    pub(crate) const CHANNEL_CLOSE: u8 = 97;
     /// Something for a channel.
     pub(crate) const CHANNEL_REQUEST: u8 = 98;
     /// It was done.
