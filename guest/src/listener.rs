@@ -203,7 +203,7 @@ async fn listen(user: &str, place: &Place) -> io::Result<Listener> {
 
 fn listen_display(account: Account, display: &Display) -> io::Result<Listener> {
     let ports = as_user(&account, display::claim)?;
-    let folder = as_user(&account, || Ok(mkdtemp("/tmp/ssh-XXXXXXXXXX")?))?;
+    let folder = as_user(&account, private_folder)?;
     let authority = folder.join("Xauthority");
     // Before the file: what was made is removed also where it could not be written.
     let files = Files { account, file: Some(authority.clone()), folder: Some(folder) };
