@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use spaces_protocol::command::{Command, SessionArguments, usage_failure};
 use spaces_protocol::failure::Failure;
-use spaces_protocol::name::{Email, KeyName, SpaceReference};
+use spaces_protocol::name::{Email, Fingerprint, KeyName, SpaceReference};
 
 use crate::address::Address;
 use crate::show;
@@ -45,8 +45,73 @@ pub(crate) enum CliCommand {
     Connect(ConnectArguments),
     /// Issue a short-lived certificate for a key of this machine, and write it beside the key
     IssueCert(IssueCertArguments),
+    /// Print a configuration for ssh in which every space is a host: my-room.spaces
+    SshConfig(SshConfigArguments),
+    /// Other words for what concerns keys and ssh
+    #[command(subcommand)]
+    Ssh(SshCommand),
     #[command(flatten)]
     Shared(Command),
+}
+
+#[derive(Args)]
+pub(crate) struct SshConfigArguments {
+    /// Put it into ~/.ssh, where `list` then keeps it up to date
+    #[arg(long)]
+    pub(crate) install: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SshCommand {
+    /// Register a public key
+    AddKey(AddKeyArguments),
+    /// List your device keys
+    ListKeys,
+    /// Unregister a device key
+    RemoveKey(RemoveKeyArguments),
+    /// Print a configuration for ssh that reaches one space with a key of your choice
+    ClientConfig(ClientConfigArguments),
+    /// Enter a space
+    Connect(SshConnectArguments),
+    /// Issue a short-lived certificate for a key of this machine, and write it beside the key
+    IssueCert(IssueCertArguments),
+}
+
+#[derive(Args)]
+pub(crate) struct AddKeyArguments {
+    /// What to call it
+    #[arg(long)]
+    pub(crate) name: KeyName,
+    /// The file with the public key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) public_key_file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RemoveKeyArguments {
+    /// The key's SHA256 fingerprint
+    #[arg(long)]
+    pub(crate) fingerprint: Fingerprint,
+}
+
+#[derive(Args)]
+pub(crate) struct ClientConfigArguments {
+    /// The space: its exact name, or its sp_... id
+    #[arg(long)]
+    pub(crate) space: SpaceReference,
+    /// The private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity_file: PathBuf,
+    /// The gateway's host, where that machine knows it by another name
+    #[arg(long)]
+    pub(crate) host: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct SshConnectArguments {
+    /// The space: its exact name, or its sp_... id
+    #[arg(long)]
+    pub(crate) space: SpaceReference,
 }
 
 #[derive(Args)]
@@ -67,7 +132,7 @@ pub(crate) struct LoginArguments {
     pub(crate) name: Option<KeyName>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 pub(crate) struct ConnectArguments {
     /// The space: its exact name, or its sp_... id. Needed only where you have several
     pub(crate) space: Option<SpaceReference>,

@@ -17,13 +17,13 @@ use crate::arguments::ConnectArguments;
 use crate::gateway::Gateway;
 use crate::run::connected;
 use crate::settings::Settings;
-use ssh::{Terminal, Way};
+use ssh::Terminal;
 
 mod held;
 mod ssh;
 mod words;
 
-pub(crate) use ssh::HOST_KEY_ALIAS;
+pub(crate) use ssh::{HOST_KEY_ALIAS, Way};
 
 /// Enters a Space.
 pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) -> Result<ExitCode, Failure> {
@@ -39,12 +39,7 @@ pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) ->
         session.default_space = Some(SpaceReference::Id(id));
         session.save(settings.session_file())?;
     }
-    let way = Way {
-        ssh: settings.ssh().to_owned(),
-        known_hosts: session.known_hosts(settings.session_file())?,
-        address: settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone()),
-        identity: session.identity,
-    };
+    let way = Way::of(settings, &session)?;
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let line = words::line(&arguments.command);
     let text = line.as_ref().map(|line| line.to_str());

@@ -16,6 +16,8 @@ mod run;
 mod session;
 mod settings;
 mod show;
+mod spellings;
+mod ssh_config;
 
 use std::process::ExitCode;
 
@@ -46,6 +48,8 @@ async fn run_command(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         CliCommand::Login(login) => login::login(&settings, login, arguments.json).await?,
         CliCommand::IssueCert(order) => issue_cert::issue_cert(&settings, order, arguments.json).await?,
+        CliCommand::SshConfig(config) => ssh_config::ssh_config(&settings, config).await?,
+        CliCommand::Ssh(command) => return spellings::run(&settings, command, arguments.json).await,
         CliCommand::Connect(connect) => return connect::connect(&settings, connect).await,
         CliCommand::Shared(Command::Auth(spaces_protocol::command::AuthCommand::Logout)) => {
             logout::logout(&settings, arguments.json).await?;

@@ -1,6 +1,6 @@
 //! Commands that the gateway answers.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{IsTerminal as _, Read};
 
 use spaces_protocol::command::{Command, KeyCommand, SpaceCommand};
 use spaces_protocol::failure::{Code, Failure};
@@ -10,7 +10,7 @@ use crate::gateway::{Done, Gateway};
 use crate::host_key::Trust;
 use crate::session::Session;
 use crate::settings::Settings;
-use crate::{login, show};
+use crate::{login, show, ssh_config};
 
 /// Longest public key file read.
 const MAX_INPUT: u64 = 64 * 1024;
@@ -21,7 +21,13 @@ pub(crate) async fn run(settings: &Settings, command: Command, json: bool) -> Re
     let done = if matches!(command, Command::Request(_)) {
         as_stranger(settings, command).await?
     } else {
-        ask(settings, &settings.session()?, command).await?
+        let session = settings.session()?;
+        let lists = matches!(command, Command::List | Command::Space(SpaceCommand::List));
+        let done = ask(settings, &session, command).await?;
+        if lists {
+            ssh_config::refresh(settings, &session, &done.data);
+        }
+        done
     };
     show::done(&done, json)
 }
@@ -50,16 +56,7 @@ async fn as_stranger(settings: &Settings, command: Command) -> Result<Done, Fail
 /// Reads and asks for what the words left open.
 fn complete(mut command: Command) -> Result<Command, Failure> {
     if let Command::Key(KeyCommand::Add(arguments)) = &mut command {
-        std::io::stdin()
-            .take(MAX_INPUT)
-            .read_to_string(&mut arguments.public_key)
-            .map_err(|error| Failure::new(Code::Usage, format!("cannot read standard input: {error}")))?;
-        if arguments.public_key.contains("PRIVATE KEY") {
-            // Said here: it must not leave this machine.
-            let message = "that is a private key: keep it to yourself, and give the `.pub` file";
-            return Err(Failure::new(Code::Usage, message)
-                .hint("give a public key on standard input: `key add < id_ed25519.pub`"));
-        }
+        arguments.public_key = read_public_key(std::io::stdin(), "standard input")?;
     }
     if let Command::Space(SpaceCommand::Delete(arguments)) = &command
         && !arguments.yes
@@ -71,4 +68,19 @@ fn complete(mut command: Command) -> Result<Command, Failure> {
         }
     }
     Ok(command)
+}
+
+/// A public key file's text. A private key is refused here: it must not leave this machine.
+pub(crate) fn read_public_key(source: impl Read, named: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    source
+        .take(MAX_INPUT)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::new(Code::Usage, format!("cannot read {named}: {error}")))?;
+    if text.contains("PRIVATE KEY") {
+        let message = "that is a private key: keep it to yourself, and give the `.pub` file";
+        return Err(Failure::new(Code::Usage, message)
+            .hint("give a public key on standard input: `key add < id_ed25519.pub`"));
+    }
+    Ok(text)
 }

@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     base_url: Option<(Address, &'static str)>,
     session_file: PathBuf,
     ssh: PathBuf,
+    home: Option<PathBuf>,
 }
 
 impl Settings {
@@ -39,7 +40,7 @@ impl Settings {
             Some(file) => file,
             None => config_folder()?.join("session.json"),
         };
-        Ok(Self { base_url, session_file, ssh })
+        Ok(Self { base_url, session_file, ssh, home: path_variable("HOME") })
     }
 
     /// The session file.
@@ -50,6 +51,12 @@ impl Settings {
     /// The local ssh.
     pub(crate) fn ssh(&self) -> &Path {
         &self.ssh
+    }
+
+    /// Where the local ssh keeps its configuration.
+    pub(crate) fn ssh_folder(&self) -> Result<PathBuf, Failure> {
+        let home = self.home.as_ref().map(|home| home.join(".ssh"));
+        home.ok_or_else(|| Failure::new(Code::Usage, "you have no home folder"))
     }
 
     /// The session, which has to be there.

@@ -26,6 +26,11 @@ fn stderr(text: &str) {
     drop(std::io::stderr().write_all(text.as_bytes()));
 }
 
+/// What was done, where that is no data.
+pub(crate) fn note(text: &str) {
+    stderr(text);
+}
+
 /// Something to know that stops nothing.
 pub(crate) fn warning(text: &str) {
     stderr(&format!("warning: {}\n", printable(text)));

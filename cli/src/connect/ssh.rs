@@ -7,6 +7,8 @@ use std::process::Command;
 use spaces_protocol::failure::{Code, Failure};
 
 use crate::address::Address;
+use crate::session::Session;
+use crate::settings::Settings;
 
 /// The name under which the host key is pinned, whatever the gateway's address is today.
 pub(crate) const HOST_KEY_ALIAS: &str = "spaces-gateway";
@@ -27,6 +29,16 @@ pub(crate) struct Way {
 }
 
 impl Way {
+    /// As this session has it.
+    pub(crate) fn of(settings: &Settings, session: &Session) -> Result<Self, Failure> {
+        Ok(Self {
+            ssh: settings.ssh().to_owned(),
+            identity: session.identity.clone(),
+            known_hosts: session.known_hosts(settings.session_file())?,
+            address: settings.gateway(None).unwrap_or_else(|_none| session.gateway.clone()),
+        })
+    }
+
     /// `ssh LOGIN@gateway`, before any words.
     pub(crate) fn command(&self, login: &str, terminal: Terminal) -> Command {
         let option = |name: &str, value: &OsStr| {
