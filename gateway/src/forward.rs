@@ -186,6 +186,7 @@ impl Way {
         let handle = self.handle.clone();
         let mut ssh = SshChannel { read, write, handle, window, output_closed: CancellationToken::new() };
         carry(&mut ssh, guest, &self.platform.leftovers).await;
+        ssh.until_closed().await;
         drop(room);
     }
 

@@ -1,7 +1,7 @@
 //! A certificate falls at once: by `cert revoke`, and with the keys that it stands on. On connections that are open
 //! too.
 
-use spaces_tests::{Multiplex, Person};
+use spaces_tests::{Multiplex, Person, eventually};
 
 use crate::{CERTIFICATE_ALONE, Setting, denied, fingerprint, issue};
 
@@ -27,7 +27,7 @@ fn has_fallen(setting: &Setting, open: &Multiplex<'_>) {
     let forward = open.ssh(&["-W", "localhost:22"]);
     assert_eq!((forward.status, forward.stdout.as_str()), (255, ""), "{}", forward.stderr);
     assert_eq!(setting.robot.ssh("room", &["true"]).fails(255), denied("room"));
-    assert_eq!(setting.refusals().last().map(String::as_str), Some("revoked"));
+    eventually(|| setting.refusals(), |refusals| refusals.last().is_some_and(|last| last == "revoked"));
 }
 
 #[test]

@@ -86,7 +86,7 @@ fn a_certificate_is_good_for_its_time_alone() {
     assert_eq!(robot.ssh("room", &["true"]).fails(255), denied("room"));
     setting.forge(&["-n", "alice@example.com", "-V", "+1h:+2h"]);
     assert_eq!(robot.ssh("room", &["true"]).fails(255), denied("room"));
-    assert_eq!(setting.refusals(), ["expired", "expired", "not valid yet"]);
+    eventually(|| setting.refusals(), |refusals| refusals == &["expired", "expired", "not valid yet"]);
     let longest = setting.alice.ssh("spaces", &["issue-cert", "--ttl", "25h"]);
     assert_eq!(
         longest.fails(2),

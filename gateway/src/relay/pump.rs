@@ -36,6 +36,14 @@ pub(crate) struct SshChannel {
     pub(crate) output_closed: CancellationToken,
 }
 
+impl SshChannel {
+    /// Waits until the client has closed the channel too: only then is it over, and its place free for another. The
+    /// connection's end ends this wait.
+    pub(crate) async fn until_closed(&mut self) {
+        while self.read.wait().await.is_some() {}
+    }
+}
+
 /// What a guest made of a task.
 #[derive(Debug)]
 pub(crate) enum Begun {

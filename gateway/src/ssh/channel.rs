@@ -64,9 +64,11 @@ pub(crate) enum Tty {
 
 /// What a channel that does something still answers to.
 pub(crate) struct Serving {
-    /// Cancelled when the client says that it reads no more (`eow@openssh.com`), and when the channel is done.
+    /// Cancelled when the client says that it reads no more (`eow@openssh.com`).
     pub(crate) output_closed: CancellationToken,
     pub(crate) tty: Tty,
+    /// Kept until the client has closed the channel too: only then is it over.
+    pub(super) _room: Room,
 }
 
 /// A channel that was opened and does nothing yet.
@@ -132,7 +134,6 @@ pub(crate) struct ChannelParts {
     pub(crate) display: Option<Display>,
     /// Room for channels on this connection.
     pub(crate) budget: Budget,
-    pub(super) _room: Room,
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
 }
@@ -167,9 +168,7 @@ pub(crate) fn serve(
     purpose: Purpose,
     mut parts: ChannelParts,
 ) {
-    let done = parts.ssh.output_closed.clone().drop_guard();
     let task = async move {
-        let _done = done;
         let served = AssertUnwindSafe(serve_purpose(&platform, &principal, &login, purpose, &mut parts));
         let served = served.catch_unwind().await;
         if served.is_err() {

@@ -1,32 +1,27 @@
-//! One connection: russh's callbacks, each of which decides at once. Whatever takes time runs in a task,
-//! because a callback that waits stops every channel of its connection.
+//! One connection: who it is, what its channels do, and what it may. Whatever takes time runs in a task, because a
+//! callback that waits stops every channel of its connection.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use russh::keys::Certificate;
-use russh::server::{
-    Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
-};
-use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty, Sig};
-use spaces_protocol::frame::{Connections, Endpoint};
+use russh::ChannelId;
+use russh::server::{Handle, Session};
 use spaces_protocol::name::LoginName;
-use spaces_protocol::prompt::Instruction;
 use tokio_util::sync::CancellationToken;
 
-use super::auth::{Answered, Authentication, Verdict};
+use super::auth::Authentication;
 use super::budget::Budget;
-use super::channel::{Agent, ChannelParts, Purpose, Serving, Tty, Waiting, serve};
+use super::channel::{ChannelParts, Purpose, Serving, Waiting, serve};
 use super::forwards::Forwards;
 use super::stream::Standing;
 use crate::forward::Way;
-use crate::identity::{Principal, Wish};
-use crate::lend;
+use crate::identity::{Person, Principal, Wish};
 use crate::platform::Platform;
 use crate::refusal::Refusal;
-use crate::relay::{SshChannel, Window, can_signal};
+use crate::relay::{SshChannel, Window};
+
+mod handler;
 
 /// Channels of a connection without a registered key: each may hold a window of our memory.
 const VISITOR_CHANNELS: usize = 2;
@@ -82,7 +77,6 @@ impl Connection {
 
     /// Starts what the channel is for. The reply goes out here, before anything else can ask for one.
     fn start(&mut self, id: ChannelId, purpose: Purpose, session: &mut Session) -> Result<(), russh::Error> {
-        self.forget_what_is_done();
         let Some((principal, login)) = self.authentication.done() else {
             return session.channel_failure(id);
         };
@@ -94,7 +88,8 @@ impl Connection {
         };
         session.channel_success(id)?;
         let output_closed = CancellationToken::new();
-        self.serving.insert(id, Serving { output_closed: output_closed.clone(), tty: waiting.tty() });
+        let tty = waiting.tty();
+        self.serving.insert(id, Serving { output_closed: output_closed.clone(), tty, _room: waiting.room });
         let (read, write) = waiting.channel.split();
         let parts = ChannelParts {
             ssh: SshChannel {
@@ -109,7 +104,6 @@ impl Connection {
             agent: waiting.agent,
             display: waiting.display,
             budget: self.budget.clone(),
-            _room: waiting.room,
             peer: self.peer,
             local: self.local,
         };
@@ -122,14 +116,7 @@ impl Connection {
     fn way(&self, handle: Handle, wish: Wish<'_>) -> Result<Way, Refusal> {
         match self.authentication.done() {
             Some((Principal::Person(person), LoginName::Space(space))) => {
-                if !self.platform.config.forwarding.allowed {
-                    self.forwards.told.denied(person, &Refusal::Platform);
-                    return Err(Refusal::Platform);
-                }
-                if !person.may(wish) {
-                    self.forwards.told.denied(person, &Refusal::Certificate);
-                    return Err(Refusal::Certificate);
-                }
+                self.unless_denied(person, wish)?;
                 Ok(Way {
                     platform: Arc::clone(&self.platform),
                     person: person.clone(),
@@ -144,336 +131,29 @@ impl Connection {
         }
     }
 
-    /// Whether this person may forward into and out of this Space at this moment.
-    async fn may_forward(&self, handle: Handle, wish: Wish<'_>) -> Result<(), Refusal> {
-        self.way(handle, wish)?.permitted().await.map(drop)
+    /// Whether this person may lend something to programs in a Space at this moment.
+    async fn may_lend(&self, handle: Handle, wish: Wish<'_>) -> Result<(), Refusal> {
+        match self.authentication.done() {
+            // To which Space is not known yet: entering it asks again.
+            Some((Principal::Person(person), LoginName::Console)) => self.unless_denied(person, wish),
+            Some(_) | None => self.way(handle, wish)?.permitted().await.map(drop),
+        }
     }
 
-    /// russh tells of a channel's end only where the client closed first.
-    fn forget_what_is_done(&mut self) {
-        self.serving.retain(|_channel, serving| !serving.output_closed.is_cancelled());
+    /// What the platform or a certificate denies this person everywhere.
+    fn unless_denied(&self, person: &Person, wish: Wish<'_>) -> Result<(), Refusal> {
+        let refusal = if !self.platform.config.forwarding.allowed {
+            Refusal::Platform
+        } else if !person.may(wish) {
+            Refusal::Certificate
+        } else {
+            return Ok(());
+        };
+        self.forwards.told.denied(person, &refusal);
+        Err(refusal)
     }
 
     fn reply(session: &mut Session, id: ChannelId, accepted: bool) -> Result<(), russh::Error> {
         if accepted { session.channel_success(id) } else { session.channel_failure(id) }
-    }
-}
-
-async fn dial(
-    way: Result<Way, Refusal>,
-    endpoint: Option<Endpoint>,
-    channel: Channel<Msg>,
-    reply: ChannelOpenHandle,
-) {
-    match (way, endpoint) {
-        (Err(refusal), _) => refusal.answer(reply).await,
-        (Ok(_), None) => Refusal::Failed("no such port".to_owned()).answer(reply).await,
-        (Ok(way), Some(endpoint)) => way.dial(endpoint, channel, reply),
-    }
-}
-
-/// Whether it was granted. The answer to a request has no words in SSH, so why not goes ahead of it, as sshd does
-/// it: OpenSSH shows that with `-v`.
-fn granted<T>(
-    what: &str,
-    outcome: Result<T, Refusal>,
-    session: &mut Session,
-) -> Result<Option<T>, russh::Error> {
-    match outcome {
-        Ok(granted) => Ok(Some(granted)),
-        Err(refusal) => {
-            session.debug(true, &format!("{what} refused: {refusal}"), "en")?;
-            Ok(None)
-        }
-    }
-}
-
-fn auth(login: &str, verdict: Verdict) -> Auth {
-    // Only the console has prompts; offering them elsewhere would ask a person for something useless.
-    let kinds: &[MethodKind] = if Authentication::prompts(login) {
-        &[MethodKind::PublicKey, MethodKind::KeyboardInteractive]
-    } else {
-        &[MethodKind::PublicKey]
-    };
-    match verdict {
-        Verdict::Accepted => Auth::Accept,
-        Verdict::Partial => {
-            Auth::Reject { proceed_with_methods: Some(MethodSet::from(kinds)), partial_success: true }
-        }
-        Verdict::Refused => {
-            Auth::Reject { proceed_with_methods: Some(MethodSet::from(kinds)), partial_success: false }
-        }
-    }
-}
-
-fn prompts(instruction: Instruction) -> Auth {
-    const PROMPTS: &[(Cow<'static, str>, bool)] =
-        &[(Cow::Borrowed("e-mail: "), true), (Cow::Borrowed("auth key: "), false)];
-    Auth::Partial {
-        name: Cow::Borrowed(""),
-        instructions: Cow::Borrowed(instruction.text()),
-        prompts: Cow::Borrowed(PROMPTS),
-    }
-}
-
-impl Handler for Connection {
-    type Error = russh::Error;
-
-    async fn auth_none(&mut self, login: &str) -> Result<Auth, Self::Error> {
-        Ok(auth(login, self.authentication.none(login)))
-    }
-
-    async fn auth_publickey_offered(
-        &mut self,
-        login: &str,
-        offer: PublicKeyOffer<'_>,
-    ) -> Result<Auth, Self::Error> {
-        Ok(auth(login, self.authentication.offered(login, offer).await))
-    }
-
-    async fn auth_publickey(&mut self, login: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, Self::Error> {
-        Ok(auth(login, self.authentication.verified(login, key.public_key).await))
-    }
-
-    async fn auth_openssh_certificate(
-        &mut self,
-        login: &str,
-        certificate: &Certificate,
-    ) -> Result<Auth, Self::Error> {
-        Ok(auth(login, self.authentication.certified(login, certificate).await))
-    }
-
-    async fn auth_keyboard_interactive<'a>(
-        &'a mut self,
-        login: &str,
-        _submethods: &str,
-        response: Option<Response<'a>>,
-    ) -> Result<Auth, Self::Error> {
-        if !Authentication::prompts(login) {
-            return Ok(auth(login, Verdict::Refused));
-        }
-        let Some(mut response) = response else {
-            return Ok(prompts(Instruction::Welcome));
-        };
-        let mut next = || String::from_utf8(response.next()?.to_vec()).ok();
-        let (email, auth_key) = (next().unwrap_or_default(), next().unwrap_or_default());
-        Ok(match self.authentication.answered(&email, &auth_key).await {
-            Answered::Accepted => Auth::Accept,
-            Answered::Again(reason) => prompts(reason),
-            Answered::Refused => auth(login, Verdict::Refused),
-        })
-    }
-
-    async fn auth_succeeded(&mut self, _session: &mut Session) -> Result<(), Self::Error> {
-        self.standing.set(if self.is_person() { Standing::PERSON } else { Standing::VISITOR });
-        Ok(())
-    }
-
-    async fn channel_open_session(
-        &mut self,
-        channel: Channel<Msg>,
-        reply: ChannelOpenHandle,
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.forget_what_is_done();
-        let may = self.is_person() || self.waiting.len() + self.serving.len() < VISITOR_CHANNELS;
-        match self.budget.take().filter(|_room| may) {
-            Some(room) => {
-                self.waiting.insert(channel.id(), Waiting::new(channel, room));
-                reply.accept().await;
-            }
-            None => Refusal::Full.answer(reply).await,
-        }
-        Ok(())
-    }
-
-    async fn channel_close(&mut self, id: ChannelId, _session: &mut Session) -> Result<(), Self::Error> {
-        self.waiting.remove(&id);
-        self.serving.remove(&id);
-        Ok(())
-    }
-
-    async fn pty_request(
-        &mut self,
-        id: ChannelId,
-        term: &str,
-        columns: u32,
-        rows: u32,
-        pixel_width: u32,
-        pixel_height: u32,
-        modes: &[(Pty, u32)],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let size = crate::relay::window_size(columns, rows, pixel_width, pixel_height);
-        let accepted = self.may(Wish::Terminal)
-            && self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_terminal(term, size, modes));
-        Self::reply(session, id, accepted)
-    }
-
-    async fn env_request(
-        &mut self,
-        id: ChannelId,
-        name: &str,
-        value: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let patterns = &self.platform.config.space.accept_env;
-        let accepted =
-            self.waiting.get_mut(&id).is_some_and(|waiting| waiting.set_variable(name, value, patterns));
-        Self::reply(session, id, accepted)
-    }
-
-    async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Self::Error> {
-        self.start(id, Purpose::Shell, session)
-    }
-
-    async fn exec_request(
-        &mut self,
-        id: ChannelId,
-        command: &[u8],
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.start(id, Purpose::Exec(command.to_vec()), session)
-    }
-
-    async fn subsystem_request(
-        &mut self,
-        id: ChannelId,
-        name: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        self.start(id, Purpose::Subsystem(name.to_owned()), session)
-    }
-
-    async fn window_change_request(
-        &mut self,
-        id: ChannelId,
-        columns: u32,
-        rows: u32,
-        pixel_width: u32,
-        pixel_height: u32,
-        _session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        // A channel that serves reads its own messages; this is for one that does nothing yet.
-        if let Some(waiting) = self.waiting.get_mut(&id) {
-            waiting.resize(crate::relay::window_size(columns, rows, pixel_width, pixel_height));
-        }
-        Ok(())
-    }
-
-    async fn x11_request(
-        &mut self,
-        id: ChannelId,
-        single_connection: bool,
-        protocol: &str,
-        cookie: &str,
-        screen: u32,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let connections = if single_connection { Connections::One } else { Connections::Many };
-        let display = match lend::display(connections, protocol, cookie, screen) {
-            Some(display) => self.may_forward(session.handle(), Wish::Display).await.map(|()| display),
-            None => Err(Refusal::Failed("no X server offers such a display".to_owned())),
-        };
-        let display = granted("X11 forwarding", display, session)?;
-        let waiting = self.waiting.get_mut(&id).filter(|_| display.is_some());
-        let accepted = waiting.map(|waiting| waiting.display = display).is_some();
-        Self::reply(session, id, accepted)
-    }
-
-    async fn agent_request(&mut self, id: ChannelId, session: &mut Session) -> Result<bool, Self::Error> {
-        let may = self.may_forward(session.handle(), Wish::Agent).await;
-        let lent = granted("agent forwarding", may, session)?;
-        let waiting = self.waiting.get_mut(&id).filter(|_| lent.is_some());
-        Ok(waiting.map(|waiting| waiting.agent = Agent::Lent).is_some())
-    }
-
-    async fn channel_open_direct_tcpip(
-        &mut self,
-        channel: Channel<Msg>,
-        host: &str,
-        port: u32,
-        _originator_address: &str,
-        _originator_port: u32,
-        reply: ChannelOpenHandle,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let endpoint = u16::try_from(port).ok().map(|port| Endpoint::Tcp { host: host.to_owned(), port });
-        dial(self.way(session.handle(), Wish::Forward), endpoint, channel, reply).await;
-        Ok(())
-    }
-
-    async fn channel_open_direct_streamlocal(
-        &mut self,
-        channel: Channel<Msg>,
-        path: &str,
-        reply: ChannelOpenHandle,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        dial(self.way(session.handle(), Wish::Forward), Some(Endpoint::Unix(path.into())), channel, reply)
-            .await;
-        Ok(())
-    }
-
-    async fn tcpip_forward(
-        &mut self,
-        address: &str,
-        port: &mut u32,
-        session: &mut Session,
-    ) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle(), Wish::Forward) {
-            Ok(way) => self.forwards.listen_tcp(way, address, port).await,
-            Err(refusal) => Err(refusal),
-        };
-        Ok(granted("remote forwarding", listening, session)?.is_some())
-    }
-
-    async fn cancel_tcpip_forward(
-        &mut self,
-        address: &str,
-        port: u32,
-        _session: &mut Session,
-    ) -> Result<bool, Self::Error> {
-        Ok(self.forwards.stop_tcp(address, port))
-    }
-
-    async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle(), Wish::Forward) {
-            Ok(way) => self.forwards.listen_unix(way, path).await,
-            Err(refusal) => Err(refusal),
-        };
-        Ok(granted("remote forwarding", listening, session)?.is_some())
-    }
-
-    async fn cancel_streamlocal_forward(
-        &mut self,
-        path: &str,
-        _session: &mut Session,
-    ) -> Result<bool, Self::Error> {
-        Ok(self.forwards.stop_unix(path))
-    }
-
-    async fn other_channel_request(
-        &mut self,
-        id: ChannelId,
-        name: &str,
-        session: &mut Session,
-    ) -> Result<(), Self::Error> {
-        let accepted = match (name, self.serving.get(&id)) {
-            ("eow@openssh.com", Some(serving)) => {
-                serving.output_closed.cancel();
-                true
-            }
-            // RFC 4335. Linux has no break on a pseudo-terminal: sshd's call there does nothing and succeeds.
-            ("break", Some(serving)) => serving.tty == Tty::Yes,
-            _ => false,
-        };
-        Self::reply(session, id, accepted)
-    }
-
-    /// The channel has the signal already, as a message; here it is answered.
-    async fn signal(&mut self, id: ChannelId, signal: Sig, session: &mut Session) -> Result<(), Self::Error> {
-        let accepted = self.serving.contains_key(&id) && can_signal(&signal);
-        Self::reply(session, id, accepted)
     }
 }
