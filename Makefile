@@ -3,7 +3,7 @@
 host := $(shell rustc -vV | sed -n 's/^host: //p')
 programs := bin/spaces-gateway bin/spaces bin/spaces-guest
 
-.PHONY: build setup test-setup russh programs image run test lint bench clean
+.PHONY: build setup test-setup bench-setup russh programs image run test lint bench clean
 .DEFAULT_GOAL := build
 
 # Everything that a platform needs, ready to start.
@@ -15,6 +15,9 @@ setup:
 
 test-setup: setup
 	@scripts/setup test
+
+bench-setup: setup
+	@scripts/setup bench
 
 # russh with our diff, from the registry's source.
 russh:
@@ -40,7 +43,7 @@ lint: setup russh
 	cargo fmt --all --check
 	cargo clippy --release --locked --workspace --all-targets -- -D warnings
 
-bench: build
+bench: bench-setup build
 	scripts/with-engine cargo run --release --locked -p spaces-bench
 
 clean:

@@ -4,34 +4,30 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::Value;
 use spaces_tests::{Person, Platform};
 
 use crate::engine::Engine;
 use crate::guard::Guard;
+use crate::held::Held;
 use crate::interrupt::Interrupt;
 use crate::process::{run, say};
 use crate::rival::Rival;
+use crate::sizes::Sizes;
 use crate::target::Target;
 
 /// The name of the Space.
-const SPACE: &str = "bench-space";
+pub(crate) const SPACE: &str = "bench-space";
 
 /// What the defaults would refuse is the pace of a benchmark. The log is as an operator has it.
-const SETTINGS: [(&str, &str); 4] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("LOG__FILTER", "info"),
+    ("LIMITS__CONNECTIONS_PER_ADDRESS", "4096"),
     ("LIMITS__REQUESTS_PER_ADDRESS", "1000000"),
     ("LIMITS__LOGIN_ATTEMPTS_PER_ADDRESS", "1000000"),
     ("LIMITS__LOGIN_ATTEMPTS_PER_EMAIL", "1000000"),
 ];
-
-/// How much of everything.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sizes {
-    pub(crate) rounds: u32,
-    pub(crate) bulk_mib: u32,
-    pub(crate) connections: u32,
-}
 
 /// Everything that the measurements need.
 pub(crate) struct Lab {
@@ -53,6 +49,7 @@ impl Lab {
     pub(crate) fn set_up(sizes: Sizes, interrupt: Interrupt) -> anyhow::Result<Self> {
         let engine = Engine { socket: PathBuf::from("/var/run/docker.sock") };
         let guard = Guard::new(run_name()?);
+        raise_open_files()?;
         say("starting a gateway and a Space");
         let platform = Platform::start_with(&SETTINGS);
         let (owner, id) = platform.owner("bench@example.com", SPACE);
@@ -101,20 +98,44 @@ impl Lab {
         }
     }
 
+    /// Both sides, each over a connection that is held: ours, and sshd's.
+    pub(crate) fn held(&self) -> anyhow::Result<[Held; 2]> {
+        let socket = |name| self.platform.folder().join(name);
+        Ok([
+            Held::connect(self.space(), socket("ours.ctl"))?,
+            Held::connect(self.rival(), socket("theirs.ctl"))?,
+        ])
+    }
+
     /// The numbers of the rounds, each of them after a look at whether somebody wants this to end.
     pub(crate) fn rounds<'a>(&'a self, what: &'a str) -> impl Iterator<Item = anyhow::Result<u32>> + 'a {
-        let rounds = self.sizes.rounds;
+        self.rounds_up_to(self.sizes.rounds, what)
+    }
+
+    /// The same where one round takes seconds.
+    pub(crate) fn heavy_rounds<'a>(
+        &'a self,
+        what: &'a str,
+    ) -> impl Iterator<Item = anyhow::Result<u32>> + 'a {
+        self.rounds_up_to(self.sizes.heavy_rounds(), what)
+    }
+
+    /// An error once somebody wants this to end.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        self.interrupt.check()
+    }
+
+    fn rounds_up_to<'a>(
+        &'a self,
+        rounds: u32,
+        what: &'a str,
+    ) -> impl Iterator<Item = anyhow::Result<u32>> + 'a {
         (1..=rounds).map(move |round| {
             if round % 10 == 1 {
                 say(&format!("  {what}: round {round} of {rounds}"));
             }
             self.check().map(|()| round)
         })
-    }
-
-    /// An error once somebody wants this to end.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        self.interrupt.check()
     }
 
     fn gateway(&self, login: &str, person: &Person) -> Target {
@@ -142,6 +163,12 @@ impl Lab {
         );
         std::fs::write(self.known_hosts(), text).context("known_hosts")
     }
+}
+
+/// The gateway inherits it: each connection that it holds is an open file.
+fn raise_open_files() -> anyhow::Result<()> {
+    let (_soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("the limit on open files")?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("the limit on open files")
 }
 
 /// A name that no run before or beside this one has.

@@ -6,6 +6,7 @@
 
 mod engine;
 mod guard;
+mod held;
 mod interrupt;
 mod lab;
 mod machine;
@@ -15,7 +16,9 @@ mod report;
 mod rival;
 mod row;
 mod samples;
+mod sizes;
 mod target;
+mod turns;
 mod twin;
 
 use std::io::Write as _;
@@ -24,10 +27,11 @@ use anyhow::Context as _;
 use clap::Parser;
 
 use crate::interrupt::Interrupt;
-use crate::lab::{Lab, Sizes};
+use crate::lab::Lab;
 use crate::machine::Machine;
 use crate::measure::Measurement;
 use crate::row::Row;
+use crate::sizes::Sizes;
 
 #[derive(Parser)]
 #[command(name = "spaces-bench", about = "Compare with sshd, docker exec and the bare engine, in one run")]
@@ -38,15 +42,8 @@ struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// How often each side is measured
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
-    rounds: u32,
-    /// How much one bulk transfer carries
-    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(1..))]
-    bulk: u32,
-    /// How many idle connections are held
-    #[arg(long, value_name = "NUMBER", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=500))]
-    connections: u32,
+    #[command(flatten)]
+    sizes: Sizes,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -54,16 +51,10 @@ fn main() -> anyhow::Result<()> {
     let interrupt = Interrupt::watch().context("cannot watch for Ctrl-C")?;
     let machine = Machine::look();
     process::say(&machine.to_string());
-    let sizes =
-        Sizes { rounds: arguments.rounds, bulk_mib: arguments.bulk, connections: arguments.connections };
-    let lab = Lab::set_up(sizes, interrupt)?;
+    let lab = Lab::set_up(arguments.sizes, interrupt)?;
     let rows = rows(&lab, &arguments.only)?;
     drop(lab);
-    let text = if arguments.json {
-        report::json(&machine, arguments.rounds, &rows)?
-    } else {
-        report::table(&machine, arguments.rounds, &rows)
-    };
+    let text = if arguments.json { report::json(&machine, &rows)? } else { report::table(&machine, &rows) };
     std::io::stdout().write_all(text.as_bytes()).context("standard output")
 }
 

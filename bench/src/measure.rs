@@ -1,11 +1,16 @@
 //! The measurements, a file each.
 
 mod approve;
+mod attach;
 mod bulk;
 mod cold;
 mod echo;
+mod files;
+mod forward;
 mod idle;
+mod rate;
 mod rest;
+mod shared;
 
 use crate::lab::Lab;
 use crate::row::Row;
@@ -19,10 +24,20 @@ pub(crate) enum Measurement {
     Idle,
     /// A command over a new connection
     Cold,
+    /// A command over a connection that is there
+    Shared,
     /// One byte there and back
     Echo,
     /// Many bytes, each way
     Bulk,
+    /// Files by sftp, scp and rsync
+    Files,
+    /// Connections through -L
+    Forward,
+    /// New connections by several clients at once
+    Rate,
+    /// Coming back to a session
+    Attach,
     /// From approval to a running Space
     Approve,
     /// Resident memory after the others
@@ -30,16 +45,33 @@ pub(crate) enum Measurement {
 }
 
 impl Measurement {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Rest, Self::Idle, Self::Cold, Self::Echo, Self::Bulk, Self::Approve, Self::After];
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Rest,
+        Self::Idle,
+        Self::Cold,
+        Self::Shared,
+        Self::Echo,
+        Self::Bulk,
+        Self::Files,
+        Self::Forward,
+        Self::Rate,
+        Self::Attach,
+        Self::Approve,
+        Self::After,
+    ];
 
     pub(crate) fn run(self, lab: &Lab) -> anyhow::Result<Vec<Row>> {
         match self {
             Self::Rest => rest::measure(lab, "at rest"),
             Self::Idle => idle::measure(lab),
             Self::Cold => cold::measure(lab),
+            Self::Shared => shared::measure(lab),
             Self::Echo => echo::measure(lab),
             Self::Bulk => bulk::measure(lab),
+            Self::Files => files::measure(lab),
+            Self::Forward => forward::measure(lab),
+            Self::Rate => rate::measure(lab),
+            Self::Attach => attach::measure(lab),
             Self::Approve => approve::measure(lab),
             Self::After => rest::measure(lab, "after all this"),
         }

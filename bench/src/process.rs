@@ -1,6 +1,6 @@
 //! Programs that are run to their end within a deadline, and timed from before their start.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -51,7 +51,12 @@ fn finish(command: &mut Command) -> anyhow::Result<(Output, Duration)> {
 
 /// Waits for the end, which a watcher brings about when the deadline passes.
 fn wait(child: Child) -> anyhow::Result<Output> {
-    let pid = Pid::from_raw(child.id().try_into().context("a process id")?);
+    let pid = pid(&child)?;
+    watched(pid, || child.wait_with_output()).context("cannot wait for a program")
+}
+
+/// Does what this program's output or end bounds; it is killed when the deadline passes.
+fn watched<T>(pid: Pid, work: impl FnOnce() -> T) -> T {
     std::thread::scope(|scope| {
         let (ended, deadline) = mpsc::channel::<()>();
         scope.spawn(move || {
@@ -60,14 +65,53 @@ fn wait(child: Child) -> anyhow::Result<Output> {
                 kill(pid, Signal::SIGKILL).ok();
             }
         });
-        let output = child.wait_with_output();
+        let done = work();
         drop(ended);
-        output.context("cannot wait for a program")
+        done
     })
+}
+
+fn pid(child: &Child) -> anyhow::Result<Pid> {
+    Ok(Pid::from_raw(child.id().try_into().context("a process id")?))
+}
+
+/// Looks until it is so. Each look is the whole run of a program: no pause between two.
+pub(crate) fn until(what: &str, mut look: impl FnMut() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let start = Instant::now();
+    while !look()? {
+        anyhow::ensure!(start.elapsed() < DEADLINE, "in vain: {what}");
+    }
+    Ok(())
 }
 
 /// A program that runs until this is dropped.
 pub(crate) struct Running(pub(crate) Child);
+
+impl Running {
+    /// Reads its standard output, which is piped, until this has come.
+    pub(crate) fn read_until(&mut self, text: &[u8]) -> anyhow::Result<()> {
+        let pid = pid(&self.0)?;
+        let stdout = self.0.stdout.as_mut().context("its output is piped")?;
+        let mut got = Vec::new();
+        let mut piece = [0; 4096];
+        watched(pid, || {
+            while !got.windows(text.len()).any(|window| window == text) {
+                let length = stdout.read(&mut piece)?;
+                anyhow::ensure!(length > 0, "it ended before, with {:?}", String::from_utf8_lossy(&got));
+                got.extend_from_slice(piece.get(..length).unwrap_or_default());
+            }
+            Ok(())
+        })
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        let pid = pid(&self.0)?;
+        kill(pid, Signal::SIGTERM).context("cannot end a program")?;
+        watched(pid, || self.0.wait()).context("cannot wait for a program")?;
+        Ok(())
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -7,8 +7,8 @@ use crate::machine::Machine;
 use crate::row::{Row, Unit};
 use crate::samples::Summary;
 
-/// Aligned columns under a line that says where and how often.
-pub(crate) fn table(machine: &Machine, rounds: u32, rows: &[Row]) -> String {
+/// Aligned columns under a line that says where.
+pub(crate) fn table(machine: &Machine, rows: &[Row]) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header([
@@ -21,19 +21,20 @@ pub(crate) fn table(machine: &Machine, rounds: u32, rows: &[Row]) -> String {
         "met",
         "ours p10..p90",
         "theirs p10..p90",
+        "of",
     ]);
     table.add_rows(rows.iter().map(cells));
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        if (2..=4).contains(&index) {
+        if (2..=4).contains(&index) || index == 9 {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     let lines: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
-    format!("{machine}\nmedians of {rounds}, both sides in turn\n\n{lines}")
+    format!("{machine}\nmedians, both sides in turn\n\n{lines}")
 }
 
-fn cells(row: &Row) -> [String; 9] {
+fn cells(row: &Row) -> [String; 10] {
     let absent = || "-".to_owned();
     [
         row.what.clone(),
@@ -42,9 +43,10 @@ fn cells(row: &Row) -> [String; 9] {
         row.theirs.map_or_else(absent, |theirs| with_unit(theirs.median, row.unit)),
         row.ratio().map_or_else(absent, |ratio| format!("{ratio:.2}")),
         row.bar.to_string(),
-        row.met().map_or_else(absent, |met| if met { "yes" } else { "NO" }.to_owned()),
+        if row.met() { "yes" } else { "NO" }.to_owned(),
         spread(row.ours, row.unit),
         row.theirs.map_or_else(absent, |theirs| spread(theirs, row.unit)),
+        row.ours.of.to_string(),
     ]
 }
 
@@ -58,14 +60,14 @@ fn spread(summary: Summary, unit: Unit) -> String {
 
 fn number(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::Milliseconds | Unit::Microseconds | Unit::Kilobytes => format!("{value:.1}"),
+        Unit::Milliseconds | Unit::Microseconds | Unit::Kilobytes | Unit::PerSecond => format!("{value:.1}"),
         Unit::MebibytesPerSecond => format!("{value:.0}"),
         Unit::Megabytes => format!("{value:.2}"),
     }
 }
 
 /// The same as one JSON object.
-pub(crate) fn json(machine: &Machine, rounds: u32, rows: &[Row]) -> anyhow::Result<String> {
+pub(crate) fn json(machine: &Machine, rows: &[Row]) -> anyhow::Result<String> {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
@@ -77,7 +79,7 @@ pub(crate) fn json(machine: &Machine, rounds: u32, rows: &[Row]) -> anyhow::Resu
             Ok(value)
         })
         .collect::<serde_json::Result<_>>()?;
-    let report = json!({ "machine": machine, "rounds": rounds, "rows": rows });
+    let report = json!({ "machine": machine, "rows": rows });
     Ok(serde_json::to_string_pretty(&report)? + "\n")
 }
 
@@ -92,8 +94,8 @@ mod tests {
                 what: "true".to_owned(),
                 against: "sshd",
                 unit: Unit::Milliseconds,
-                ours: Summary { median: 12.0, p10: 11.0, p90: 14.0 },
-                theirs: Some(Summary { median: 120.0, p10: 110.0, p90: 140.0 }),
+                ours: Summary { median: 12.0, p10: 11.0, p90: 14.0, of: 30 },
+                theirs: Some(Summary { median: 120.0, p10: 110.0, p90: 140.0, of: 30 }),
                 bar: Bar::RatioAtMost(0.25),
             },
             Row {
@@ -109,21 +111,21 @@ mod tests {
 
     #[test]
     fn a_missed_bar_stands_out_in_an_aligned_table() {
-        let text = table(&Machine::default(), 30, &rows());
+        let text = table(&Machine::default(), &rows());
         let lines: Vec<&str> = text.lines().skip(3).collect();
         assert_eq!(
             lines,
             [
-                "what     against      ours    theirs  ratio  bar       met  ours p10..p90  theirs p10..p90",
-                "true     sshd      12.0 ms  120.0 ms   0.10  <= 0.25   yes  11.0..14.0     110.0..140.0",
-                "gateway  -        41.00 MB         -      -  <= 40 MB  NO   41.00..41.00   -",
+                "what     against      ours    theirs  ratio  bar       met  ours p10..p90  theirs p10..p90  of",
+                "true     sshd      12.0 ms  120.0 ms   0.10  <= 0.25   yes  11.0..14.0     110.0..140.0     30",
+                "gateway  -        41.00 MB         -      -  <= 40 MB  NO   41.00..41.00   -                 1",
             ]
         );
     }
 
     #[test]
     fn json_has_the_ratio_and_whether_the_bar_is_met() {
-        let report: Value = serde_json::from_str(&json(&Machine::default(), 30, &rows()).unwrap()).unwrap();
+        let report: Value = serde_json::from_str(&json(&Machine::default(), &rows()).unwrap()).unwrap();
         assert_eq!(report["rows"][0]["ratio"], 0.1);
         assert_eq!(report["rows"][0]["met"], true);
         assert_eq!(report["rows"][1]["ratio"], Value::Null);

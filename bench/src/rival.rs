@@ -12,11 +12,13 @@ use crate::guard::Guard;
 use crate::process::run;
 use crate::twin::{self, Own};
 
-/// Debian's own configuration stays; this lies over it. Keys are looked for in one file that root owns.
+/// Debian's own configuration stays; this lies over it. Keys are looked for in one file that root owns, and none of
+/// the clients that come at once is turned away.
 const SSHD_CONFIG: &str = "HostKey /etc/ssh/ssh_host_ed25519_key
 AuthorizedKeysFile /etc/ssh/authorized_keys
 PasswordAuthentication no
 UseDNS no
+MaxStartups 100
 ";
 
 /// The image of the Space's files and Debian's sshd.

@@ -23,6 +23,7 @@ pub(crate) enum Unit {
     Milliseconds,
     Microseconds,
     MebibytesPerSecond,
+    PerSecond,
     Kilobytes,
     Megabytes,
 }
@@ -30,14 +31,14 @@ pub(crate) enum Unit {
 /// What ours has to reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Bar {
-    /// Nothing: the row is there to be read.
-    None,
     /// Ours is at most so many times theirs.
     RatioAtMost(f64),
     /// Ours is less than theirs.
     Less,
     /// Ours is at least so many times theirs.
     RatioAtLeast(f64),
+    /// Ours is at most so many units more than theirs.
+    MoreAtMost(f64, Unit),
     /// Ours is at most so many units.
     AtMost(f64, Unit),
 }
@@ -48,14 +49,16 @@ impl Row {
         self.theirs.map(|theirs| self.ours.median / theirs.median)
     }
 
-    /// Whether the bar is met; none where there is no bar.
-    pub(crate) fn met(&self) -> Option<bool> {
+    /// Whether the bar is met. What could not be measured meets none.
+    pub(crate) fn met(&self) -> bool {
         match self.bar {
-            Bar::None => None,
-            Bar::RatioAtMost(bar) => Some(self.ratio().is_some_and(|ratio| ratio <= bar)),
-            Bar::Less => Some(self.ratio().is_some_and(|ratio| ratio < 1.0)),
-            Bar::RatioAtLeast(bar) => Some(self.ratio().is_some_and(|ratio| ratio >= bar)),
-            Bar::AtMost(bar, _unit) => Some(self.ours.median <= bar),
+            Bar::RatioAtMost(bar) => self.ratio().is_some_and(|ratio| ratio <= bar),
+            Bar::Less => self.ratio().is_some_and(|ratio| ratio < 1.0),
+            Bar::RatioAtLeast(bar) => self.ratio().is_some_and(|ratio| ratio >= bar),
+            Bar::MoreAtMost(bar, _unit) => {
+                self.theirs.is_some_and(|theirs| self.ours.median - theirs.median <= bar)
+            }
+            Bar::AtMost(bar, _unit) => self.ours.median <= bar,
         }
     }
 }
@@ -66,6 +69,7 @@ impl fmt::Display for Unit {
             Self::Milliseconds => "ms",
             Self::Microseconds => "us",
             Self::MebibytesPerSecond => "MiB/s",
+            Self::PerSecond => "/s",
             Self::Kilobytes => "kB",
             Self::Megabytes => "MB",
         })
@@ -75,10 +79,10 @@ impl fmt::Display for Unit {
 impl fmt::Display for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("-"),
             Self::RatioAtMost(bar) => write!(f, "<= {bar:.2}"),
             Self::Less => f.write_str("< 1.00"),
             Self::RatioAtLeast(bar) => write!(f, ">= {bar:.2}"),
+            Self::MoreAtMost(bar, unit) => write!(f, "<= +{bar} {unit}"),
             Self::AtMost(bar, unit) => write!(f, "<= {bar} {unit}"),
         }
     }
@@ -113,18 +117,20 @@ mod tests {
 
     #[test]
     fn a_bar_is_met_on_the_line_and_missed_beyond_it() {
-        assert_eq!(row(25.0, Some(100.0), Bar::RatioAtMost(0.25)).met(), Some(true));
-        assert_eq!(row(25.1, Some(100.0), Bar::RatioAtMost(0.25)).met(), Some(false));
-        assert_eq!(row(100.0, Some(100.0), Bar::Less).met(), Some(false));
-        assert_eq!(row(100.0, Some(100.0), Bar::RatioAtLeast(1.0)).met(), Some(true));
-        assert_eq!(row(99.0, Some(100.0), Bar::RatioAtLeast(1.0)).met(), Some(false));
-        assert_eq!(row(80.0, None, Bar::AtMost(80.0, Unit::Kilobytes)).met(), Some(true));
-        assert_eq!(row(80.0, Some(1.0), Bar::None).met(), None);
+        assert!(row(25.0, Some(100.0), Bar::RatioAtMost(0.25)).met());
+        assert!(!row(25.1, Some(100.0), Bar::RatioAtMost(0.25)).met());
+        assert!(!row(100.0, Some(100.0), Bar::Less).met());
+        assert!(row(100.0, Some(100.0), Bar::RatioAtLeast(1.0)).met());
+        assert!(!row(99.0, Some(100.0), Bar::RatioAtLeast(1.0)).met());
+        assert!(row(90.0, Some(40.0), Bar::MoreAtMost(50.0, Unit::Milliseconds)).met());
+        assert!(!row(90.1, Some(40.0), Bar::MoreAtMost(50.0, Unit::Milliseconds)).met());
+        assert!(row(80.0, None, Bar::AtMost(80.0, Unit::Kilobytes)).met());
     }
 
     #[test]
     fn what_could_not_be_measured_meets_no_bar() {
-        assert_eq!(row(f64::NAN, Some(100.0), Bar::RatioAtMost(0.25)).met(), Some(false));
-        assert_eq!(row(1.0, None, Bar::Less).met(), Some(false));
+        assert!(!row(f64::NAN, Some(100.0), Bar::RatioAtMost(0.25)).met());
+        assert!(!row(1.0, None, Bar::Less).met());
+        assert!(!row(1.0, None, Bar::MoreAtMost(50.0, Unit::Milliseconds)).met());
     }
 }

@@ -6,12 +6,13 @@ use serde::Serialize;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples(Vec<f64>);
 
-/// What stands for many numbers: the middle one, and those that a tenth lies below and above.
+/// What stands for many numbers: the middle one, those that a tenth lies below and above, and how many they are.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Summary {
     pub(crate) median: f64,
     pub(crate) p10: f64,
     pub(crate) p90: f64,
+    pub(crate) of: usize,
 }
 
 impl Samples {
@@ -28,13 +29,19 @@ impl Samples {
     }
 
     pub(crate) fn summary(&self) -> Summary {
-        Summary { median: self.percentile(50), p10: self.percentile(10), p90: self.percentile(90) }
+        let Self(values) = self;
+        Summary {
+            median: self.percentile(50),
+            p10: self.percentile(10),
+            p90: self.percentile(90),
+            of: values.len(),
+        }
     }
 }
 
 impl From<f64> for Summary {
     fn from(only: f64) -> Self {
-        Self { median: only, p10: only, p90: only }
+        Self { median: only, p10: only, p90: only, of: 1 }
     }
 }
 
@@ -51,7 +58,7 @@ mod tests {
     #[test]
     fn percentiles_are_values_that_were_measured() {
         let samples: Samples = (1..=30).rev().map(f64::from).collect();
-        assert_eq!(samples.summary(), Summary { median: 15.0, p10: 3.0, p90: 27.0 });
+        assert_eq!(samples.summary(), Summary { median: 15.0, p10: 3.0, p90: 27.0, of: 30 });
         assert!((samples.percentile(99) - 30.0).abs() < f64::EPSILON);
     }
 

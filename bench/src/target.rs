@@ -1,7 +1,7 @@
 //! Where the stock `ssh` goes, and how: the same way to both sides.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
@@ -28,8 +28,15 @@ pub(crate) struct Target {
 impl Target {
     /// `ssh OPTIONS LOGIN@ADDRESS WORDS`, with nothing to read and its output thrown away.
     pub(crate) fn ssh(&self, options: &[&str], words: &[&str]) -> Command {
-        let mut command = Command::new("ssh");
-        command.args(["-F", "none", "-p", &self.port.to_string(), "-i"]).arg(&self.key);
+        let mut command = self.client("ssh");
+        command.args(options).arg(self.destination()).args(words);
+        command
+    }
+
+    /// `ssh`, `sftp` or `scp` with the options that all of them take, before where it goes.
+    pub(crate) fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-F", "none", "-o", &format!("Port={}", self.port), "-i"]).arg(&self.key);
         for option in ALGORITHMS.iter().chain(&[
             "BatchMode=yes",
             "IdentitiesOnly=yes",
@@ -41,8 +48,12 @@ impl Target {
         }
         command.arg("-o").arg(format!("UserKnownHostsFile={}", self.known_hosts.display()));
         command.env_remove("SSH_AUTH_SOCK").stdin(Stdio::null()).stdout(Stdio::null());
-        command.args(options).arg(format!("{}@{}", self.login, self.address)).args(words);
         command
+    }
+
+    /// `LOGIN@ADDRESS`.
+    pub(crate) fn destination(&self) -> String {
+        format!("{}@{}", self.login, self.address)
     }
 
     /// An authenticated connection that does nothing. Comes back once it is there.
@@ -52,19 +63,10 @@ impl Target {
         let mut command = self.ssh(&[&own, options].concat(), &[]);
         let mut held = Running(command.stdout(Stdio::piped()).spawn().context("cannot run ssh")?);
         let mut line = String::new();
-        let stdout = held.0.stdout.as_mut().context("its output is piped")?;
+        // Closed afterwards: it writes nothing more, and a thousand pipes are a thousand open files.
+        let stdout = held.0.stdout.take().context("its output is piped")?;
         BufReader::new(stdout).read_line(&mut line).context("a held connection")?;
-        anyhow::ensure!(line.trim_end() == HELD, "{}@{} cannot be held", self.login, self.address);
+        anyhow::ensure!(line.trim_end() == HELD, "{} cannot be held", self.destination());
         Ok(held)
-    }
-
-    /// The same login name over a connection that is held already, at its control socket.
-    pub(crate) fn ssh_over(&self, socket: &Path, words: &[&str]) -> Command {
-        self.ssh(&["-o", "ControlMaster=no", "-S", &socket.to_string_lossy()], words)
-    }
-
-    /// Holds a connection for [`Self::ssh_over`].
-    pub(crate) fn hold_at(&self, socket: &Path) -> anyhow::Result<Running> {
-        self.hold(&["-M", "-S", &socket.to_string_lossy()])
     }
 }

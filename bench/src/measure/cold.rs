@@ -37,7 +37,7 @@ pub(crate) fn measure(lab: &Lab) -> anyhow::Result<Vec<Row>> {
         bar,
     };
     Ok(vec![
-        row("ssh REF@host true, cold", &ours, "sshd, true", &sshd, Bar::RatioAtMost(0.25)),
+        row("ssh REF@host true, cold", &ours, "sshd, true", &sshd, Bar::RatioAtMost(0.15)),
         row("ssh REF@host true, cold", &ours, "docker exec true", &exec, Bar::Less),
         row("ssh spaces@host list, cold", &list, "sshd, true", &sshd, Bar::RatioAtMost(0.25)),
     ])
