@@ -40,3 +40,31 @@ impl Turns {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warm_up_counts_for_neither_side() {
+        let counter = |mut last: f64| {
+            move || {
+                last += 1.0;
+                Ok(last)
+            }
+        };
+        let turns = Turns::take((1..=3).map(Ok), counter(0.0), counter(10.0)).unwrap();
+        let row = turns.row("x", "y", Unit::Milliseconds, Bar::Less);
+        assert_eq!(row.ours, Samples::from_iter([2.0, 3.0, 4.0]).summary());
+        assert_eq!(row.theirs, Some(Samples::from_iter([12.0, 13.0, 14.0]).summary()));
+    }
+
+    #[test]
+    fn what_cannot_be_measured_ends_the_turns() {
+        let refused = || Err(anyhow::anyhow!("refused"));
+        assert_eq!(Turns::take((1..=3).map(Ok), || Ok(1.0), refused).unwrap_err().to_string(), "refused");
+        let interrupted = std::iter::once(Err(anyhow::anyhow!("interrupted")));
+        let ended = Turns::take(interrupted, || Ok(1.0), || Ok(1.0)).unwrap_err();
+        assert_eq!(ended.to_string(), "interrupted");
+    }
+}
