@@ -44,42 +44,74 @@ print(\"ready\", flush=True)
 sys.stdin.read()
 ";
 
+/// What else the forwarding connection carries. A terminal makes both ends of OpenSSH send small packets at once;
+/// without one they wait for the other's acknowledgement, which takes sshd 40 ms for each connection.
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Nothing,
+    Terminal,
+}
+
 pub(crate) fn measure(lab: &Lab) -> anyhow::Result<Vec<Row>> {
-    let (ours, theirs) = (Forward::open(&lab.space())?, Forward::open(&lab.rival())?);
+    let (ours, theirs) = (lab.space(), lab.rival());
+    let _servers = [serve(&ours)?, serve(&theirs)?];
+    let mut rows = Vec::new();
+    for (what, beside) in [("-N -L", Beside::Nothing), ("-tt -L", Beside::Terminal)] {
+        rows.extend(through(lab, what, &Forward::open(&ours, beside)?, &Forward::open(&theirs, beside)?)?);
+    }
+    Ok(rows)
+}
+
+fn through(lab: &Lab, options: &str, ours: &Forward, theirs: &Forward) -> anyhow::Result<Vec<Row>> {
     let mebibytes = lab.sizes.bulk_mib;
     let bytes = u64::from(mebibytes) << 20;
     let mut rows = Vec::new();
     for (direction, up, down) in [("down", 0, bytes), ("up", bytes, 0)] {
         let rate = |side: &Forward| side.rate(f64::from(mebibytes), || side.exchange(up, down));
-        let what = format!("-L, {mebibytes} MiB {direction}");
-        let turns = Turns::take(lab.heavy_rounds(&what), || rate(&ours), || rate(&theirs))?;
+        let what = format!("{options}, {mebibytes} MiB {direction}");
+        let turns = Turns::take(lab.heavy_rounds(&what), || rate(ours), || rate(theirs))?;
         rows.push(turns.row(&what, "sshd", Unit::MebibytesPerSecond, Bar::RatioAtLeast(1.0)));
     }
     let short =
         |side: &Forward| side.rate(f64::from(BLOCK), || (0..BLOCK).try_for_each(|_| side.exchange(0, 1)));
-    let what = format!("-L, {} connections", BLOCK * lab.sizes.heavy_rounds());
-    let turns = Turns::take(lab.heavy_rounds(&what), || short(&ours), || short(&theirs))?;
+    let what = format!("{options}, {} connections", BLOCK * lab.sizes.heavy_rounds());
+    let turns = Turns::take(lab.heavy_rounds(&what), || short(ours), || short(theirs))?;
     rows.push(turns.row(&what, "sshd", Unit::PerSecond, Bar::RatioAtLeast(1.0)));
     Ok(rows)
 }
 
-/// A port here that leads to a server over there.
+/// Starts the server over there.
+fn serve(target: &Target) -> anyhow::Result<Running> {
+    announced(target, &[], &format!("python3 -c '{SERVER}'")).context("the server")
+}
+
+/// A command over there, once it has said that it is ready.
+fn announced(target: &Target, options: &[&str], command: &str) -> anyhow::Result<Running> {
+    let mut ssh = target.ssh(options, &[command]);
+    ssh.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut running = Running(ssh.spawn().context("cannot run ssh")?);
+    running.read_until(b"ready")?;
+    Ok(running)
+}
+
+/// A port here that leads to the server over there.
 struct Forward {
     port: u16,
     _connection: Running,
-    _server: Running,
 }
 
 impl Forward {
-    fn open(target: &Target) -> anyhow::Result<Self> {
-        let mut command = target.ssh(&[], &[&format!("python3 -c '{SERVER}'")]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut server = Running(command.spawn().context("cannot run ssh")?);
-        server.read_until(b"ready\n").context("the server")?;
+    fn open(target: &Target, beside: Beside) -> anyhow::Result<Self> {
         let port = free_port();
         let forward = format!("127.0.0.1:{port}:127.0.0.1:7000");
-        let connection = target.hold(&["-o", "ExitOnForwardFailure=yes", "-L", &forward])?;
-        Ok(Self { port, _connection: connection, _server: server })
+        let options = ["-o", "ExitOnForwardFailure=yes", "-L", &forward];
+        let connection = match beside {
+            Beside::Nothing => target.hold(&options)?,
+            Beside::Terminal => {
+                announced(target, &[&options[..], &["-tt"]].concat(), "echo ready; exec cat")?
+            }
+        };
+        Ok(Self { port, _connection: connection })
     }
 
     /// So much, in the seconds that this takes.
