@@ -13,6 +13,7 @@ mod key_file;
 mod lend;
 mod lifecycle;
 mod limits;
+mod open_files;
 mod platform;
 mod progress;
 mod refusal;

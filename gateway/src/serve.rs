@@ -20,10 +20,11 @@ use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::relay::Hub;
 use crate::tasks::Owned;
-use crate::{host_key, relay, ssh, tasks};
+use crate::{host_key, open_files, relay, ssh, tasks};
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    open_files::raise_limit();
     prepare_state(&config.state)?;
     let _alone = lock_state(&config.state)?;
     let host_key = host_key::load_or_create(&config.state)?;

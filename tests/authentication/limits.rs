@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use russh::keys::PrivateKeyWithHashAlg;
@@ -9,6 +10,20 @@ use spaces_tests::{Platform, eventually};
 use tokio::time::timeout;
 
 use crate::client::{PATIENCE, client, exec, key_of, leave};
+
+/// A login shell often has 1,024, fewer than a gateway takes connections.
+#[test]
+fn the_gateway_has_as_many_open_files_as_the_system_allows() {
+    // Inherited by the gateway; each test is a process of its own.
+    let own = std::process::id().to_string();
+    let lowered = Command::new("prlimit").args(["--pid", &own, "--nofile=512:"]).status();
+    assert!(lowered.expect("prlimit runs").success());
+    let platform = Platform::start();
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", platform.pid())).expect("its limits");
+    let line = limits.lines().find(|line| line.starts_with("Max open files")).expect("that limit");
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!(fields[3], fields[4], "{line}");
+}
 
 /// The attack: auth keys are tried one after the other, for one person or for many.
 #[test]
