@@ -26,11 +26,12 @@ use spaces_protocol::reply::Reply;
 use spaces_protocol::wire;
 use spaces_provisioner::Progress;
 
-use crate::entrance::{self, Visit};
+use crate::entrance;
 use crate::identity::Principal;
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::ssh::{ChannelParts, Purpose, fail, finish};
+use crate::visit::Visit;
 use lines::{Lines, Prompt};
 use run::Caller;
 
@@ -165,6 +166,7 @@ async fn connect(
     parts: &mut ChannelParts,
 ) -> Result<(), Failure> {
     let person = caller.person()?;
+    caller.still_known().await?;
     let reference = caller.named_or_only(arguments.space).await?;
     let program = match arguments.command.as_slice() {
         [] => Program::LoginShell,
@@ -173,7 +175,7 @@ async fn connect(
         words => Program::Command(shell_words::join(words).into_bytes()),
     };
     let visit = match arguments.session.wanted() {
-        Some((session, purpose)) => Visit::Attach(session.cloned(), purpose),
+        Some((session, purpose)) => Visit::Attach(session.cloned(), purpose, arguments.session.token.clone()),
         None => Visit::Hold(program, arguments.session.token),
     };
     entrance::enter(caller.platform, person, &reference, visit, parts).await

@@ -80,9 +80,10 @@ impl Person {
         }
     }
 
-    /// The right to run the platform, if this person has it.
+    /// The right to run the platform, if this person has it and came with a key of their own.
     pub(crate) fn as_platform_admin(&self) -> Option<PlatformAdmin<'_>> {
-        self.user.platform_admin.then_some(PlatformAdmin { person: self })
+        let lent = self.certificate().is_some();
+        (self.user.platform_admin && !lent).then_some(PlatformAdmin { person: self })
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod identity;
 mod leavers;
 mod limits;
+mod open_channels;
 mod secrets;
 mod sessions;
 mod strangers;

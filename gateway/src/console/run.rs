@@ -14,6 +14,7 @@ use super::{account, admin, certificates, keys, sessions, spaces};
 use crate::audit;
 use crate::identity::{Newcomer, Person, PlatformAdmin, Principal, Wish};
 use crate::platform::Platform;
+use crate::ssh::still_known;
 
 /// Who asks, and from where.
 pub(crate) struct Caller<'a> {
@@ -26,7 +27,7 @@ impl Caller<'_> {
     /// Runs a command and records it if it changes anything.
     pub(crate) async fn run(&self, command: Command, progress: Progress) -> Result<Reply, Failure> {
         let act = audit::act(&command);
-        let outcome = match self.lent(&command) {
+        let outcome = match self.still_may(&command).await {
             Ok(()) => self.dispatch(command, progress).await,
             Err(failure) => Err(failure),
         };
@@ -35,6 +36,20 @@ impl Caller<'_> {
             audit::command(self.platform, self.principal, self.from, act, outcome.as_ref().err()).await;
         }
         outcome
+    }
+
+    /// A channel may outlive its key and its certificate: each command asks anew.
+    async fn still_may(&self, command: &Command) -> Result<(), Failure> {
+        self.still_known().await?;
+        self.lent(command)
+    }
+
+    /// Whether whoever this is would still be let in.
+    pub(crate) async fn still_known(&self) -> Result<(), Failure> {
+        match self.principal {
+            Principal::Person(person) => still_known(self.platform, person).await,
+            Principal::Newcomer(_) | Principal::Stranger => Ok(()),
+        }
     }
 
     /// Registers the newcomer's key and redeems the auth key.

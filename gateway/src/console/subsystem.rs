@@ -64,6 +64,7 @@ async fn run(caller: &Caller<'_>, command: RequestCommand, progress: Progress) -
         RequestCommand::Login(arguments) => caller.login(arguments).await,
         RequestCommand::Shared(command) => caller.run(command, progress).await,
         RequestCommand::Connect(arguments) => {
+            caller.still_known().await?;
             let reference = caller.named_or_only(arguments.space).await?;
             let space = entrance::find(caller.platform, caller.person()?, &reference).await?;
             let awake = caller.platform.lifecycle.ensure_running(&space, progress).await;

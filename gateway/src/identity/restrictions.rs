@@ -89,15 +89,13 @@ fn is_lent(command: &Command) -> bool {
         Command::Whoami
         | Command::Ca
         | Command::List
-        | Command::Space(
-            SpaceCommand::List | SpaceCommand::Up(_) | SpaceCommand::Down(_) | SpaceCommand::Delete(_),
-        )
+        | Command::Space(SpaceCommand::List | SpaceCommand::Up(_) | SpaceCommand::Down(_))
         | Command::Session(SessionCommand::List(_) | SessionCommand::Kill(_))
         | Command::Key(KeyCommand::List)
         | Command::Cert(CertCommand::List)
         | Command::Request(_) => true,
         Command::Auth(AuthCommand::Logout)
-        | Command::Space(SpaceCommand::Set(_))
+        | Command::Space(SpaceCommand::Delete(_) | SpaceCommand::Set(_))
         | Command::Key(KeyCommand::Add(_) | KeyCommand::Remove(_))
         | Command::IssueCert(_)
         | Command::Cert(CertCommand::Revoke(_))
@@ -143,6 +141,7 @@ mod tests {
             "issue-cert",
             "cert revoke 1",
             "space set --space sp_1 --forwarding allow",
+            "space delete --space sp_1",
             "admin users",
             "admin issue-key a@b.c --role admin",
         ] {
