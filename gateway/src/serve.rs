@@ -24,9 +24,9 @@ use crate::{host_key, open_files, relay, ssh, tasks};
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
-    open_files::raise_limit();
     prepare_state(&config.state)?;
     let _alone = lock_state(&config.state)?;
+    open_files::raise_limit();
     let host_key = host_key::load_or_create(&config.state)?;
     let mark = host_key::mark(host_key.public_key())?;
     let names = &config.certificates.host_names;
