@@ -90,7 +90,9 @@ fn about(command: &Command) -> String {
 
 /// The arguments that a command has for itself.
 fn own(command: &Command) -> impl Iterator<Item = &Arg> {
-    command.get_arguments().filter(|argument| !argument.is_global_set() && argument.get_id() != "help")
+    let shown =
+        |argument: &&Arg| !argument.is_global_set() && !argument.is_hide_set() && argument.get_id() != "help";
+    command.get_arguments().filter(shown)
 }
 
 fn usage(path: &str, command: &Command) -> String {

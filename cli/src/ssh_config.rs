@@ -43,6 +43,10 @@ pub(crate) async fn ssh_config(settings: &Settings, arguments: SshConfigArgument
 /// the next time: nobody asked for it.
 pub(crate) fn refresh(settings: &Settings, session: &Session, listed: &serde_json::Value) {
     let refreshed = || {
+        // An override is for one command, not for what editors use from now on.
+        if Way::of(settings, session)?.address != session.gateway {
+            return Ok(());
+        }
         let folder = settings.ssh_folder()?;
         install::refresh(&folder, &rendered(settings, session, listed)?)
     };

@@ -37,7 +37,10 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Space(SpaceCommand::Up(arguments)) => ("space.up", arguments.space.to_string()),
         Command::Space(SpaceCommand::Down(arguments)) => ("space.down", arguments.space.to_string()),
         Command::Space(SpaceCommand::Delete(arguments)) => ("space.delete", arguments.space.to_string()),
-        Command::Session(SessionCommand::Kill(arguments)) => ("session.kill", arguments.session.to_string()),
+        Command::Session(SessionCommand::Kill(arguments)) => {
+            let space = arguments.space.as_ref().map(|space| format!("{space}/")).unwrap_or_default();
+            ("session.kill", format!("{space}{}", arguments.session))
+        }
         Command::Space(SpaceCommand::Set(arguments)) => {
             let action = match arguments.forwarding {
                 Forwarding::Allow => "space.allow-forwarding",
@@ -91,16 +94,20 @@ pub(crate) async fn command(
     }
 }
 
-/// Records that a person entered a Space, or why not. Nobody waits for it: entering must not cost a write to
+/// To enter a Space, by a shell, a command, files or forwards.
+pub(crate) const ENTER: &str = "space.enter";
+
+/// Records that a person entered a Space or a session in it, or why not. Nobody waits for it: entering must not cost a write to
 /// the disk.
 pub(crate) fn entered(
     platform: &Arc<Platform>,
     person: &Person,
-    space: String,
+    act: (&'static str, String),
     from: IpAddr,
     failure: Option<&Failure>,
 ) {
-    let entry = entry(from, "space.enter", Some(space), failure);
+    let (action, target) = act;
+    let entry = entry(from, action, Some(target), failure);
     let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
     let (platform, mut entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
     name_certificate(&mut entry, person);

@@ -2,12 +2,14 @@
 //! up here.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use spaces_protocol::failure::{Code, Failure, shortened};
-use spaces_protocol::frame::{Attach, AttachPurpose, HOLDS_SINCE, Program, Showing, Start, Task};
+use spaces_protocol::frame::{Attach, HOLDS_SINCE, Program, Showing, Start, Task};
 use spaces_protocol::name::{SpaceId, SpaceReference};
-use spaces_protocol::session::{SessionReference, SessionToken, TERMINAL_RESET};
+use spaces_protocol::session::{SessionNumber, TERMINAL_RESET};
 use spaces_store::{FindSpace, Granted, Space, StoreError};
+use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use crate::audit;
@@ -16,19 +18,12 @@ use crate::lend::{Lent, lend};
 use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
-use crate::relay::{self, Begun, Ended};
+use crate::relay::{self, Begun, Ended, Telling};
 use crate::ssh::{ChannelParts, Purpose};
+use crate::visit::{self, Visit, Wanted};
 
-/// What somebody wants in a Space.
-#[derive(Debug, Clone)]
-pub(crate) enum Visit {
-    /// Run a program, which ends with its channel.
-    Run(Program),
-    /// Run one in a terminal that outlives the channel.
-    Hold(Program, Option<SessionToken>),
-    /// See such a terminal again; `None` for the one that was left last.
-    Attach(Option<SessionReference>, AttachPurpose),
-}
+/// How long a client may take for the last that it is shown.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// What a channel's purpose means inside a Space. No other subsystem than SFTP is served there.
 pub(crate) fn program(purpose: Purpose) -> Program {
@@ -48,43 +43,70 @@ pub(crate) async fn enter(
     visit: Visit,
     parts: &mut ChannelParts,
 ) -> Result<(), Failure> {
+    visit.fits(parts)?;
     let from = parts.peer.ip();
     let space = find(platform, person, reference).await.inspect_err(|failure| {
-        audit::entered(platform, person, reference.to_string(), from, Some(failure));
+        audit::entered(platform, person, visit.act(reference), from, Some(failure));
     })?;
     let reached = async {
         wake(platform, &space, reference, parts).await?;
+        visit.decline_what_is_of_no_use(parts);
         // Before the program's own channel, whose guest does not wait long for what to run.
         let lent = lend(platform, person, &space, parts).await;
         Ok((lent, dial(platform, &space, reference).await?))
     };
     let reached = reached.await;
-    audit::entered(platform, person, space.id.to_string(), from, reached.as_ref().err());
+    let act = visit.act(&SpaceReference::Id(space.id));
+    audit::entered(platform, person, act, from, reached.as_ref().err());
     let (lent, mut guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
+    let wanted = visit.wanted();
     let task = task(platform, person, &space, visit, &lent, parts)?;
+    let mut shown = None;
     let ended = match relay::begin(&mut guest, task).await {
         Ok(begun) => {
+            let mut telling = Telling::AsSignal;
             if let Begun::Showing(showing) = begun {
-                parts.stderr(&others(&showing)).await;
+                parts.stderr(&others(&space, &showing)).await;
+                shown = Some(showing.session);
+                telling = Telling::AsStatus;
             }
-            relay::run(&mut parts.ssh, guest).await
+            relay::run(&mut parts.ssh, guest, telling).await
         }
         Err(ended) => ended,
     };
+    if matches!(ended, Ended::Taken) {
+        // Its program is still on the screen, and perhaps on all of it. A client that reads nothing misses it.
+        drop(timeout(FAREWELL, parts.stderr(&format!("{TERMINAL_RESET}\n"))).await);
+    }
+    explained(&space, reference, (wanted, shown), ended)
+}
+
+/// What an end means for the person.
+fn explained(
+    space: &Granted<Space>,
+    reference: &SpaceReference,
+    (wanted, shown): (Wanted, Option<SessionNumber>),
+    ended: Ended,
+) -> Result<(), Failure> {
+    let id = space.id;
     match ended {
         Ended::Exited | Ended::ClientGone => Ok(()),
         Ended::Taken => {
-            // Its program is still on the screen, and perhaps on all of it.
-            parts.stderr(&format!("{TERMINAL_RESET}\n")).await;
+            let number = shown.map(|number| number.to_string()).unwrap_or_default();
             Err(Failure::new(Code::Refused, "somebody else has taken this session")
-                .hint("`connect --take` takes it back, `connect --watch` looks on"))
+                .hint(format!("`connect {id} --take {number}` takes it back, `--watch {number}` looks on")))
         }
         Ended::NotStarted(text) => {
-            Err(Failure::new(Code::Refused, format!("nothing was started: {}", shortened(&text, 200))))
+            let text = shortened(&text, 200);
+            Err(match wanted {
+                Wanted::Program => Failure::new(Code::Refused, format!("nothing was started: {text}")),
+                Wanted::Session => Failure::new(Code::Refused, text)
+                    .hint("`session list` shows those that are there; `--take` and `--watch` need a number"),
+            })
         }
         Ended::GuestLost(error) => {
-            warn!(space = %space.id, %error, "the guest was lost");
+            warn!(space = %id, %error, "the guest was lost");
             Err(Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
                 .hint("`list` shows what it is doing"))
         }
@@ -174,14 +196,9 @@ fn task(
         // Without a terminal there is nothing to come back to.
         Visit::Hold(program, _token) => Ok(Task::Run(start(platform, person, program, lent, parts))),
         Visit::Attach(..) if !holds => Err(no_sessions(space)),
-        Visit::Attach(session, purpose) => {
-            match &parts.terminal {
-                Some(terminal) => {
-                    Ok(Task::Attach(Attach { session, purpose, size: terminal.size, agent: lent.agent() }))
-                }
-                None => Err(Failure::new(Code::Usage, "a session is shown on a terminal")
-                    .hint("`ssh -t` asks for one")),
-            }
+        Visit::Attach(session, purpose, token) => {
+            let size = parts.terminal.as_ref().ok_or_else(visit::no_terminal)?.size;
+            Ok(Task::Attach(Attach { session, purpose, size, agent: lent.agent(), token }))
         }
     }
 }
@@ -193,10 +210,12 @@ pub(crate) fn no_sessions(space: &Space) -> Failure {
 }
 
 /// The one line that says what else is there.
-fn others(showing: &Showing) -> String {
+fn others(space: &Space, showing: &Showing) -> String {
     match showing.detached.as_slice() {
         [] => String::new(),
-        [one] => format!("session {one} is detached: `connect --attach {one}` goes on in it\n"),
+        [one] => {
+            format!("session {one} is detached: `connect {} --attach {one}` goes on in it\n", space.name)
+        }
         several => format!("{} sessions are detached: `session list` shows them\n", several.len()),
     }
 }

@@ -244,7 +244,7 @@ impl Way {
         // Once for a connection, and each time that it was refused.
         if found.is_err() || !self.told.entered.swap(true, Ordering::Relaxed) {
             let space = found.as_ref().map_or_else(|_| self.space.to_string(), |space| space.id.to_string());
-            audit::entered(platform, person, space, self.from, found.as_ref().err());
+            audit::entered(platform, person, (audit::ENTER, space), self.from, found.as_ref().err());
         }
         Ok(found?)
     }

@@ -21,6 +21,7 @@ mod relay;
 mod serve;
 mod ssh;
 mod tasks;
+mod visit;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

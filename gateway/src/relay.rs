@@ -9,6 +9,6 @@ mod window;
 
 pub(crate) use hub::Hub;
 pub(crate) use ingress::{can_signal, window_size};
-pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, begin, carry, run};
+pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, Telling, begin, carry, run};
 pub(crate) use socket::{GuestReader, GuestWriter};
 pub(crate) use window::Window;

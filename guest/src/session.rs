@@ -13,11 +13,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::mem;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::Pid;
-use spaces_protocol::frame::{Attach, AttachPurpose, Exit, HeldSession, Showing, Signal, WindowSize};
+use spaces_protocol::frame::{Attach, AttachPurpose, Exit, HeldSession, Showing, WindowSize};
 use spaces_protocol::session::{SessionNumber, SessionReference, SessionToken};
 use tokio::sync::Notify;
 
@@ -38,6 +39,9 @@ mod viewer;
 /// Most terminals held at once: each has a screen and its history in memory.
 const MOST: usize = 64;
 
+/// Most who see one of them, and most that are remembered by name.
+const MOST_VIEWERS: usize = 32;
+
 /// Why a terminal is not shown. The text is for the person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -45,14 +49,20 @@ pub(crate) enum SessionError {
     #[error("too many sessions are held in this Space; `session kill` ends one")]
     TooMany,
     /// No such number or token.
-    #[error("no such session: `session list` shows those that are there")]
+    #[error("no such session")]
     Absent,
     /// Nothing to go on in.
-    #[error("no session is detached: `session list` shows those that are there")]
+    #[error("no session is detached")]
     NoneDetached,
     /// Somebody is in it.
-    #[error("somebody is in that session: `--take` sends them away, `--watch` looks on")]
+    #[error("somebody is in that session")]
     Occupied,
+    /// [`MOST_VIEWERS`] see it.
+    #[error("too many see that session already")]
+    Crowded,
+    /// It was hung up on, and goes on.
+    #[error("that session does not end")]
+    Stubborn,
 }
 
 /// All terminals that are held.
@@ -65,16 +75,19 @@ pub(crate) struct Sessions {
 /// One of them.
 pub(crate) struct Session {
     number: SessionNumber,
-    token: Option<SessionToken>,
     pid: Pid,
     /// Where programs in it look for the agent, whoever lends one.
     agent: Option<AgentLink>,
-    since: Instant,
+    since: SystemTime,
     state: RefCell<State>,
     /// Wakes the keeper.
     changed: Notify,
     /// Wakes whoever has input that did not fit.
     room: Notify,
+    /// Somebody wants it to end.
+    doomed: Cell<bool>,
+    /// Wakes whoever waits for that.
+    gone: Notify,
 }
 
 struct State {
@@ -84,7 +97,16 @@ struct State {
     size: WindowSize,
     input: Queue,
     viewers: Vec<Rc<Viewer>>,
-    left: Option<Instant>,
+    /// Clients that were here, by what they call themselves; the last one last.
+    known: Vec<SessionToken>,
+    left: Option<Left>,
+}
+
+/// Since when nobody goes on in it: for people, and by a clock that nobody sets.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    at: SystemTime,
+    clock: Instant,
 }
 
 impl Sessions {
@@ -99,7 +121,6 @@ impl Sessions {
         pid: Pid,
         master: Rc<Descriptor>,
         size: WindowSize,
-        token: Option<SessionToken>,
         agent: Option<AgentLink>,
     ) -> Rc<Session> {
         let number = SessionNumber(self.last.get().saturating_add(1));
@@ -110,17 +131,19 @@ impl Sessions {
             size,
             input: Queue::default(),
             viewers: Vec::new(),
+            known: Vec::new(),
             left: None,
         };
         let session = Rc::new(Session {
             number,
-            token,
             pid,
             agent,
-            since: Instant::now(),
+            since: SystemTime::now(),
             state: RefCell::new(state),
             changed: Notify::new(),
             room: Notify::new(),
+            doomed: Cell::new(false),
+            gone: Notify::new(),
         });
         self.all.borrow_mut().insert(number, Rc::clone(&session));
         session
@@ -133,7 +156,8 @@ impl Sessions {
             None => self.left_last().ok_or(SessionError::NoneDetached)?,
         };
         match attach.purpose {
-            AttachPurpose::GoOn if session.is_occupied() => Err(SessionError::Occupied),
+            AttachPurpose::GoOn if session.is_occupied(attach.token.as_ref()) => Err(SessionError::Occupied),
+            _ if session.state.borrow().viewers.len() >= MOST_VIEWERS => Err(SessionError::Crowded),
             AttachPurpose::GoOn | AttachPurpose::Take | AttachPurpose::Watch => Ok(session),
         }
     }
@@ -144,7 +168,7 @@ impl Sessions {
         match reference {
             SessionReference::Number(number) => all.get(number).map(Rc::clone),
             SessionReference::Token(token) => {
-                all.values().find(|session| session.token.as_ref() == Some(token)).map(Rc::clone)
+                all.values().find(|session| session.state.borrow().known.contains(token)).map(Rc::clone)
             }
         }
     }
@@ -186,26 +210,33 @@ impl Session {
 
     /// How long nobody has been there.
     pub(crate) fn away(&self) -> Option<Duration> {
-        self.state.borrow().left.map(|left| left.elapsed())
+        self.state.borrow().left.map(|left| left.clock.elapsed())
     }
 
-    fn is_occupied(&self) -> bool {
-        self.state.borrow().viewers.iter().any(|viewer| viewer.purpose() != AttachPurpose::Watch)
+    /// Whether somebody else goes on in it.
+    fn is_occupied(&self, token: Option<&SessionToken>) -> bool {
+        let state = self.state.borrow();
+        state.viewers.iter().any(|viewer| viewer.purpose() != AttachPurpose::Watch && !viewer.is(token))
     }
 
-    /// One more who sees it. Whoever takes it sends the others away who go on in it; who looks on may stay.
-    fn join(&self, purpose: AttachPurpose, size: WindowSize) -> Rc<Viewer> {
-        if purpose == AttachPurpose::Take {
-            self.state.borrow().viewers.iter().for_each(|viewer| viewer.send_away());
+    /// One more who sees it. Whoever takes it sends the others away who go on in it; who looks on may stay. A client
+    /// that comes back sends away what it left behind: the other end may not have noticed yet.
+    fn join(&self, purpose: AttachPurpose, size: WindowSize, token: Option<SessionToken>) -> Rc<Viewer> {
+        let (gone, stay) = mem::take(&mut self.state.borrow_mut().viewers).into_iter().partition(|viewer| {
+            let goes_on = viewer.purpose() != AttachPurpose::Watch;
+            viewer.is(token.as_ref()) || (purpose == AttachPurpose::Take && goes_on)
+        });
+        self.state.borrow_mut().viewers = stay;
+        let gone: Vec<Rc<Viewer>> = gone;
+        for viewer in gone {
+            viewer.send_away();
         }
         if purpose != AttachPurpose::Watch {
             self.resize(size);
         }
-        let viewer = Rc::new(Viewer::new(purpose));
+        let viewer = Rc::new(Viewer::new(purpose, token.clone()));
         let mut state = self.state.borrow_mut();
-        if purpose == AttachPurpose::Take {
-            state.viewers.retain(|viewer| viewer.purpose() == AttachPurpose::Watch);
-        }
+        state.know(token);
         state.viewers.push(Rc::clone(&viewer));
         if purpose != AttachPurpose::Watch {
             state.left = None;
@@ -219,7 +250,7 @@ impl Session {
         state.viewers.retain(|other| !Rc::ptr_eq(other, viewer));
         let occupied = state.viewers.iter().any(|viewer| viewer.purpose() != AttachPurpose::Watch);
         if !occupied && state.left.is_none() {
-            state.left = Some(Instant::now());
+            state.left = Some(Left { at: SystemTime::now(), clock: Instant::now() });
         }
         drop(state);
         self.changed.notify_one();
@@ -265,8 +296,8 @@ impl Session {
             program: state.master.as_deref().and_then(foreground::program).unwrap_or_default(),
             title: state.screen.title().to_owned(),
             viewers: u32::try_from(state.viewers.len()).unwrap_or(u32::MAX),
-            age: self.since.elapsed().as_secs(),
-            away: state.left.map(|left| left.elapsed().as_secs()),
+            created_at: epoch_seconds(self.since),
+            detached_at: state.left.map(|left| epoch_seconds(left.at)),
             size: state.size,
         }
     }
@@ -281,5 +312,17 @@ impl Session {
     }
 }
 
-/// What asks a held program to end. A shell ends by HUP, which it passes on to its jobs.
-pub(crate) const HANG_UP: Signal = Signal::Hup;
+fn epoch_seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl State {
+    fn know(&mut self, token: Option<SessionToken>) {
+        let Some(token) = token else { return };
+        self.known.retain(|known| *known != token);
+        if self.known.len() >= MOST_VIEWERS {
+            self.known.remove(0);
+        }
+        self.known.push(token);
+    }
+}

@@ -324,15 +324,15 @@ pub struct ConnectArguments {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub struct SessionArguments {
     /// Go on in a detached session: this one, or the one that was left last
-    #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["take", "watch", "token"])]
+    #[arg(long, value_name = "SESSION", num_args = 0..=1, conflicts_with_all = ["take", "watch"])]
     pub attach: Option<Option<SessionReference>>,
     /// Go on in a session, and send away whoever is in it
-    #[arg(long, value_name = "SESSION", conflicts_with_all = ["watch", "token"])]
+    #[arg(long, value_name = "SESSION", conflicts_with = "watch")]
     pub take: Option<SessionReference>,
     /// Look on in a session; what you type goes nowhere
-    #[arg(long, value_name = "SESSION", conflicts_with = "token")]
+    #[arg(long, value_name = "SESSION")]
     pub watch: Option<SessionReference>,
-    /// A name of your own for the new session, to find it again: tk_ and 32 hexadecimal digits
+    /// A name of your own, to come back to this session by: tk_ and 32 hexadecimal digits
     #[arg(long, hide = true)]
     pub token: Option<SessionToken>,
 }

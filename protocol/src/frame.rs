@@ -254,6 +254,8 @@ pub struct Attach {
     pub size: WindowSize,
     /// Where this client's SSH agent listens now.
     pub agent: Option<String>,
+    /// What this client calls itself, to come back by. It takes the place of nobody but itself.
+    pub token: Option<SessionToken>,
 }
 
 /// What a client wants of a terminal that is held.
@@ -289,10 +291,10 @@ pub struct HeldSession {
     pub title: String,
     /// How many show it, those who only look on included.
     pub viewers: u32,
-    /// Its age in seconds.
-    pub age: u64,
-    /// Seconds since nobody was there, where that is so.
-    pub away: Option<u64>,
+    /// When it was made, in seconds since the epoch.
+    pub created_at: u64,
+    /// Since when nobody is there, where that is so, likewise.
+    pub detached_at: Option<u64>,
     /// Its size.
     pub size: WindowSize,
 }

@@ -53,6 +53,29 @@ fn what_was_typed_and_shown_is_never_forgotten() {
     assert_eq!(alice.ssh("room", &["cat typed"]).ok().lines().collect::<Vec<_>>(), expected);
 }
 
+/// A laptop wakes up whose session somebody went on in from another: it does not throw them out.
+#[test]
+fn the_wrapper_takes_nobodys_place_but_its_own() {
+    let (mut platform, alice) = alice_and_her_room();
+    let first = Terminal::run(&alice.spaces_on_terminal(&["connect", "room"]), 80, 24);
+    first.wait_for_line(PROMPT);
+    platform.kill();
+    eventually(|| first.screen(), |screen| screen.contains("connection lost"));
+    platform.serve();
+    let second = console(&alice, &["connect", "--attach", "1"]);
+    first.wait_for_line("ended with 1");
+    assert!(first.screen().contains("somebody is in that session"), "{}", first.screen());
+    second.line("echo still here");
+    second.wait_for_line("still here");
+}
+
+#[test]
+fn a_program_that_a_signal_ended_is_no_lost_connection() {
+    let (_platform, alice) = alice_and_her_room();
+    let command = alice.spaces_on_terminal(&["connect", "room", "--", "kill -KILL $$"]);
+    Terminal::run(&command, 80, 24).wait_for_line("ended with 137");
+}
+
 #[test]
 fn the_wrapper_gives_the_programs_status_and_leaves_a_session_alone_that_was_taken() {
     let (_platform, alice) = alice_and_her_room();

@@ -95,7 +95,7 @@ fn a_new_shell_says_in_one_line_that_another_one_waits() {
     let second = console(&alice, &["connect", "room"]);
     second.wait_for_line(PROMPT);
     let first_line = second.screen().lines().next().map(str::to_owned);
-    assert_eq!(first_line.as_deref(), Some("session 1 is detached: `connect --attach 1` goes on in it"));
+    assert_eq!(first_line.as_deref(), Some("session 1 is detached: `connect room --attach 1` goes on in it"));
     drop(second);
     wait_for_sessions(&alice, &["1 room bash detached 80x24", "2 room bash detached 80x24"]);
     let third = console(&alice, &["connect", "room"]);
@@ -118,11 +118,21 @@ fn a_session_can_be_ended_and_what_runs_in_it_is_hung_up_on() {
     let sleeping = || alice.ssh("room", &["pgrep -cx sleep; true"]).ok();
     eventually(sleeping, |count| count == "2\n");
     assert_eq!(alice.ssh("spaces", &["session", "kill", "1"]).ok(), "ended session 1\n");
-    terminal.wait_for_line("ended with 255");
+    terminal.wait_for_line("ended with 129");
     eventually(sleeping, |count| count == "0\n");
     wait_for_sessions(&alice, &[]);
-    let expected = "error: no such session: `session list` shows those that are there\n";
-    assert_eq!(alice.ssh("spaces", &["session", "kill", "1"]).fails(1), expected);
+    assert_eq!(alice.ssh("spaces", &["session", "kill", "1"]).fails(1), "error: no such session\n");
+}
+
+#[test]
+fn a_session_whose_program_does_not_hear_is_ended_all_the_same() {
+    let (_platform, alice) = alice_and_her_room();
+    let script = "'trap \"\" HUP; echo deaf; sleep 1000; sleep 1000'";
+    let terminal = console(&alice, &["connect", "room", "--", script]);
+    terminal.wait_for_line("deaf");
+    assert_eq!(alice.ssh("spaces", &["session", "kill", "1"]).ok(), "ended session 1\n");
+    terminal.wait_for_line("ended with 137");
+    wait_for_sessions(&alice, &[]);
 }
 
 #[test]
@@ -132,7 +142,8 @@ fn without_a_terminal_nothing_is_held() {
     wait_for_sessions(&alice, &[]);
     let expected = "error: a session is shown on a terminal\nhint: `ssh -t` asks for one\n";
     assert_eq!(alice.ssh("spaces", &["connect", "--attach", "1"]).fails(2), expected);
-    let expected = "error: nothing was started: no such session: `session list` shows those that are there\n";
+    let expected = "error: no such session\nhint: `session list` shows those that are there; `--take` and `--watch` \
+                    need a number\n";
     let answer = alice.ssh_with(&["-tt"], "spaces", &["connect", "--attach", "1"], b"");
     assert_eq!((answer.status, answer.stdout.replace('\r', "")), (1, expected.to_owned()));
 }

@@ -82,4 +82,10 @@ fn the_agent_of_whoever_is_there_now_is_the_one_that_programs_reach() {
     second.wait_for_line("old-laptop");
     second.line("ssh-add -l | cut -d' ' -f3");
     second.wait_for_line("new-laptop");
+    // Who only looks on lends nothing to what others run, and takes nothing away.
+    let watcher = Terminal::run(&old("connect --watch 1"), 80, 24);
+    watcher.wait_for_line("new-laptop");
+    second.line("clear; ssh-add -l | cut -d' ' -f3; echo asked");
+    second.wait_for_line("asked");
+    assert!(second.screen().contains("new-laptop"), "{}", second.screen());
 }

@@ -9,7 +9,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::process::{Child, Command, ExitCode};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -27,6 +27,15 @@ use crate::show::Progress;
 /// What `ssh` ends with when the connection is lost. A program may end so too: then there is no session to go back to.
 const LOST: i32 = 255;
 
+/// What the gateway ends with where it is worth trying again.
+const LATER: i32 = 75;
+
+/// A connection that lasted so long was one.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// So many in a row that were none: it is not the network.
+const TRIES: u32 = 8;
+
 /// Before each try. The first leaves time for Ctrl-C to somebody who ended the connection on purpose (`~.`).
 const PAUSES: [Duration; 4] =
     [Duration::from_secs(2), Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(5)];
@@ -41,28 +50,38 @@ pub(super) fn enter(
     wanted: &SessionArguments,
     command: Option<&str>,
 ) -> Result<ExitCode, Failure> {
-    let (mut words, session, purpose) = if let Some((session, purpose)) = wanted.wanted() {
-        let named = || Failure::new(Code::Internal, "no session was named");
-        let session = session.cloned().ok_or_else(named)?;
-        (option(&session, purpose), session, purpose)
-    } else {
-        let token = SessionToken::of(rand::random());
-        (format!("--token {token}"), SessionReference::Token(token), AttachPurpose::Take)
+    // What we call ourselves: we come back to the session that knows us, and take the place of nobody else there.
+    let token = SessionToken::of(rand::random());
+    let (mut words, watches) = match wanted.wanted() {
+        Some((session, purpose)) => {
+            let named = || Failure::new(Code::Internal, "no session was named");
+            let option = option(session.ok_or_else(named)?, purpose);
+            (format!("{option} --token {token}"), purpose == AttachPurpose::Watch)
+        }
+        None => (format!("--token {token}"), false),
     };
     if let Some(command) = command {
         words.push_str(" -- ");
         words.push_str(&String::from_utf8_lossy(&quote(command.as_bytes())));
     }
-    // Our own: the other end may not have noticed that we are gone.
-    let back = match purpose {
-        AttachPurpose::GoOn | AttachPurpose::Take => option(&session, AttachPurpose::Take),
-        AttachPurpose::Watch => option(&session, AttachPurpose::Watch),
-    };
+    let purpose = if watches { AttachPurpose::Watch } else { AttachPurpose::GoOn };
+    let back = format!("{} --token {token}", option(&SessionReference::Token(token.clone()), purpose));
+    let mut lost = 0;
     loop {
         let mut ssh = way.command("spaces", Terminal::Wanted);
         ssh.arg("--").arg(format!("connect {id} {words}"));
-        match run(&mut ssh).map_err(|error| way.cannot_run(&error))? {
+        let since = Instant::now();
+        let status = run(&mut ssh).map_err(|error| way.cannot_run(&error))?;
+        lost = if since.elapsed() < SETTLED { lost + 1 } else { 0 };
+        match status {
+            LOST if lost >= TRIES => {
+                return Err(Failure::new(Code::Unavailable, "there is no way back to the session").hint(
+                    "`spaces connect --attach` tries again, and `whoami` tells whether you are let in",
+                ));
+            }
             LOST => wait_for_gateway(way),
+            // The gateway is back before its engine is.
+            LATER if lost > 0 && lost < TRIES && words == back => wait_for_gateway(way),
             status => return Ok(ExitCode::from(u8::try_from(status).unwrap_or(1))),
         }
         words.clone_from(&back);
@@ -84,7 +103,8 @@ fn run(command: &mut Command) -> std::io::Result<i32> {
     loop {
         match waitpid(pid, Some(WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Exited(_, status)) => return Ok(status),
-            Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(128 + signal as i32),
+            // Whoever ended it did not end the session.
+            Ok(WaitStatus::Signaled(..)) => return Ok(LOST),
             // Its user wants the shell that we were started from.
             Ok(WaitStatus::Stopped(..)) => {
                 raise(Signal::SIGSTOP)?;
@@ -104,10 +124,10 @@ fn pid_of(child: &Child) -> Pid {
 fn wait_for_gateway(way: &Way) {
     if std::io::stdout().is_terminal() {
         // A terminal that is gone needs no reset.
-        drop(std::io::stdout().write_all(TERMINAL_RESET.as_bytes()));
+        drop(std::io::stdout().write_all(format!("{TERMINAL_RESET}\r\n").as_bytes()));
     }
     let mut progress = Progress::start();
-    progress.say("connection lost; the session goes on, and so do we when it is back; Ctrl-C leaves it");
+    progress.say("connection lost, coming back (Ctrl-C leaves the session running)");
     let mut pauses = PAUSES.into_iter();
     let mut pause = Duration::ZERO;
     loop {

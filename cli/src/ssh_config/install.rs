@@ -14,6 +14,11 @@ const OURS: &str = "spaces.config";
 /// Writes our file and has theirs include it. Idempotent.
 pub(super) fn install(folder: &Path, text: &str) -> Result<PathBuf, Failure> {
     let ours = folder.join(OURS);
+    let foreign = |text: String| !text.starts_with(TITLE);
+    if std::fs::read_to_string(&ours).is_ok_and(foreign) {
+        return Err(Failure::new(Code::Refused, format!("{} is there, and not by us", ours.display()))
+            .hint("move it away, then try again"));
+    }
     files::write_private(&ours, text.as_bytes())?;
     let theirs = folder.join("config");
     include(&theirs).map_err(|error| {
@@ -78,7 +83,7 @@ mod tests {
         std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
         symlink(&real, ssh.join("config")).unwrap();
         for _again in 0..2 {
-            install(&ssh, "text").unwrap();
+            install(&ssh, TITLE).unwrap();
             assert_eq!(std::fs::read(&real).unwrap(), b"Include spaces.config\n\nHost *\n    User bob\n\xff");
         }
         assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o640);

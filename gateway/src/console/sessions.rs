@@ -19,6 +19,9 @@ use crate::entrance::{find, no_sessions};
 /// A Space that does not tell by then is left out, and named.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long the programs of a session may take to end, until they are made to.
+const END: Duration = Duration::from_secs(8);
+
 /// How many Spaces are asked at once.
 const ABREAST: usize = 16;
 
@@ -50,7 +53,7 @@ pub(crate) async fn kill(caller: &Caller<'_>, arguments: SessionKillArguments) -
         return Err(Failure::new(Code::Refused, format!("space `{reference}` is not running"))
             .hint("a space that stops takes its sessions along"));
     }
-    let answer = timeout(PATIENCE, ask(caller, &space, Task::EndSession(arguments.session.clone()))).await;
+    let answer = timeout(END, ask(caller, &space, Task::EndSession(arguments.session.clone()))).await;
     match answer {
         Ok(Some(FromGuest::SessionEnded)) => Ok(Reply::SessionKilled(SessionChange {
             session: arguments.session.to_string(),
@@ -94,10 +97,9 @@ async fn ask(caller: &Caller<'_>, space: &Space, task: Task) -> Option<FromGuest
 }
 
 fn row(space: &Space, held: &HeldSession) -> SessionRow {
-    let before = |seconds: u64| {
-        let ago = jiff::SignedDuration::from_secs(i64::try_from(seconds).unwrap_or(i64::MAX));
-        Timestamp::now().checked_sub(ago).unwrap_or(Timestamp::MIN)
-    };
+    // A guest may say anything.
+    let at =
+        |seconds: u64| i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     SessionRow {
         session: held.session,
         space: space.name.clone(),
@@ -105,8 +107,8 @@ fn row(space: &Space, held: &HeldSession) -> SessionRow {
         viewers: held.viewers,
         columns: held.size.columns,
         rows: held.size.rows,
-        created_at: before(held.age),
-        detached_at: held.away.map(before),
+        created_at: at(held.created_at).unwrap_or(Timestamp::UNIX_EPOCH),
+        detached_at: held.detached_at.and_then(at),
         title: shortened(&held.title, 64),
     }
 }

@@ -83,7 +83,7 @@ pub(crate) async fn begin(guest: &mut (GuestReader, GuestWriter), task: Task) ->
 
 /// Pumps until the program that was begun has ended and its output is with the client. Does not close the channel,
 /// unless the program exited.
-pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter)) -> Ended {
+pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter), telling: Telling) -> Ended {
     let (mut reader, mut writer) = guest;
     let SshChannel { read, write, handle, window, output_closed } = ssh;
     let mut ingress = Ingress::new(window, output_closed);
@@ -93,7 +93,7 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter))
     };
     match exit {
         Ok(Some(Outcome::Taken)) => Ended::Taken,
-        Ok(Some(Outcome::Exited(exit))) => match tell_exit(write, handle, &exit).await {
+        Ok(Some(Outcome::Exited(exit))) => match tell_exit(write, handle, &telling.of(exit)).await {
             Ok(()) => Ended::Exited,
             Err(_closed) => Ended::ClientGone,
         },
@@ -148,6 +148,46 @@ async fn socket_output(reader: &mut GuestReader, write: &ChannelWriteHalf<Msg>) 
 enum SocketEnd {
     Guest(#[from] io::Error),
     Client(#[from] russh::Error),
+}
+
+/// How a client is told that a signal ended the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Telling {
+    /// As sshd does: ssh then ends with 255, as where the connection was lost.
+    AsSignal,
+    /// As a shell does: 128 and the signal's number. Who comes back to lost sessions has to know the difference.
+    AsStatus,
+}
+
+impl Telling {
+    fn of(self, exit: Exit) -> Exit {
+        match (self, exit) {
+            (Self::AsStatus, Exit::Signal { signal, .. }) => {
+                Exit::Status(128_u8.saturating_add(number(signal)))
+            }
+            (_, exit) => exit,
+        }
+    }
+}
+
+/// As Linux has them.
+fn number(signal: Signal) -> u8 {
+    match signal {
+        Signal::Hup => 1,
+        Signal::Int => 2,
+        Signal::Quit => 3,
+        Signal::Ill => 4,
+        Signal::Abrt => 6,
+        Signal::Fpe => 8,
+        Signal::Kill => 9,
+        Signal::Usr1 => 10,
+        Signal::Segv => 11,
+        Signal::Usr2 => 12,
+        Signal::Pipe => 13,
+        Signal::Alrm => 14,
+        Signal::Term => 15,
+        Signal::Other(number) => number,
+    }
 }
 
 /// How a guest said that output ends.

@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::budget::{Budget, Room};
-use crate::entrance::{self, Visit};
+use crate::entrance;
 use crate::identity::{Person, Principal};
 use crate::platform::Platform;
 use crate::relay::SshChannel;
+use crate::visit::Visit;
 use crate::{console, tasks};
 
 /// Most variables a client may set on a channel, and most bytes in all.

@@ -1,15 +1,24 @@
+//! What vt100 does not know or takes too literally, put right on the way to it. Pure.
+//!
 //! The line-drawing characters of the VT100, which `dialog`, `mc` and `aptitude` use: a character set that is selected
-//! by escape sequences and shows letters as lines. vt100 does not know it, so what it reads is translated. Pure.
+//! by escape sequences and shows letters as lines. And REP, which repeats a character as often as it is told: one
+//! sequence of eight bytes could keep process 1 busy with 65,535 cells.
 
 use std::borrow::Cow;
 
-use vte::{Parser, Perform};
+use vte::{Params, Parser, Perform};
 
 /// From `` ` `` to `~`, as terminals draw them.
 const LINES: [char; 31] = [
     '◆', '▒', '␉', '␌', '␍', '␊', '°', '±', '␤', '␋', '┘', '┐', '┌', '└', '┼', '⎺', '⎻', '─', '⎼', '⎽', '├',
     '┤', '┴', '┬', '│', '≤', '≥', 'π', '≠', '£', '·',
 ];
+
+/// Repetitions of a character that a program can mean: as many as the widest line has.
+const REPETITIONS: u16 = 512;
+
+/// Cancels the control sequence that it stands in.
+const CAN: u8 = 0x18;
 
 /// Which character set the output is in.
 #[derive(Default)]
@@ -35,6 +44,8 @@ struct Selection {
     shift: Shift,
     /// The byte at hand, where it draws a line.
     line: Option<char>,
+    /// The byte at hand, where it ends a sequence that is not meant.
+    absurd: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -63,6 +74,10 @@ impl Drawing {
         let mut translated = Vec::with_capacity(bytes.len());
         for byte in bytes {
             self.parser.advance(&mut self.selection, std::slice::from_ref(byte));
+            if std::mem::take(&mut self.selection.absurd) {
+                translated.push(CAN);
+                continue;
+            }
             match self.selection.line.take() {
                 Some(line) => translated.extend_from_slice(line.encode_utf8(&mut [0; 4]).as_bytes()),
                 None => translated.push(*byte),
@@ -85,9 +100,11 @@ impl Drawing {
     }
 }
 
-/// Whether these bytes may select another set.
+/// Whether these bytes may select another set, or repeat a character.
 fn selects(bytes: &[u8]) -> bool {
-    bytes.contains(&0x0e) || bytes.windows(2).any(|pair| matches!(pair, [0x1b, b'(' | b')']))
+    bytes.first() == Some(&b'b')
+        || bytes.contains(&0x0e)
+        || bytes.windows(2).any(|pair| matches!(pair, [0x1b, b'(' | b')'] | [b'0'..=b'9', b'b']))
 }
 
 fn ending(bytes: &[u8]) -> Ending {
@@ -126,6 +143,11 @@ impl Perform for Selection {
         }
     }
 
+    fn csi_dispatch(&mut self, parameters: &Params, _intermediates: &[u8], _ignore: bool, action: char) {
+        let first = parameters.iter().next().and_then(<[u16]>::first);
+        self.absurd = action == 'b' && first.is_some_and(|count| *count > REPETITIONS);
+    }
+
     fn esc_dispatch(&mut self, intermediates: &[u8], _ignore: bool, byte: u8) {
         let set = if byte == b'0' { Set::Lines } else { Set::Text };
         match intermediates {
@@ -160,6 +182,14 @@ mod tests {
     fn an_escape_sequence_may_be_cut_anywhere() {
         assert_eq!(translated(&["a\x1b", "(0q", "q\x1b(", "Bq"]), "a\x1b(0──\x1b(Bq");
         assert_eq!(translated(&["\x1b(", "0q"]), "\x1b(0─");
+    }
+
+    #[test]
+    fn a_character_is_repeated_as_often_as_a_line_is_wide_and_no_more() {
+        assert_eq!(translated(&["x\x1b[512b"]), "x\x1b[512b");
+        assert_eq!(translated(&["x\x1b[513b"]), "x\x1b[513\x18");
+        assert_eq!(translated(&["x\x1b[65535", "by"]), "x\x1b[65535\x18y");
+        assert_eq!(translated(&["0x1b 99b"]), "0x1b 99b");
     }
 
     #[test]

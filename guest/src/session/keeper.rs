@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use spaces_protocol::frame::Exit;
+use spaces_protocol::frame::{Exit, Signal};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time;
 
@@ -16,6 +16,9 @@ use crate::buffers::Buffers;
 use crate::descriptor::{Descriptor, Read};
 use crate::output::DRAIN;
 use crate::space::Space;
+
+/// How long a program that is to end may take for it.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// Keeps a terminal until its program has ended.
 pub(crate) async fn keep(
@@ -26,29 +29,55 @@ pub(crate) async fn keep(
 ) -> Result<(), Infallible> {
     // Only this task ever takes it away.
     let master = session.state.borrow().master.clone();
-    if let Some(master) = master.as_deref() {
+    if let Some(master) = master {
         let ended = loop {
+            if session.doomed.get() {
+                break None;
+            }
             let held_back = session.held_back();
             tokio::select! {
                 piece = master.read(&space.buffers), if held_back.is_none() => match piece {
                     Some(piece) => session.show(piece.filled()),
                     // No program has the terminal open; the one that was started may still run.
-                    None => break exit.await,
+                    None => break None,
                 },
-                written = write(master, session.next_input()) => session.settle(written),
+                written = write(&master, session.next_input()) => session.settle(written),
                 // Somebody came, went, typed, or took what was on its way.
                 () = session.changed.notified() => {}
                 () = pause(held_back) => {}
-                ended = &mut exit => break ended,
+                ended = &mut exit => break Some(ended),
             }
         };
-        drain(&session, master, &space.buffers);
+        drain(&session, &master, &space.buffers);
+        // With the last one that has it, the kernel hangs up on whatever still uses the terminal.
+        drop(master);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => last_moments(&space, &session, exit).await,
+        };
         if let Ok(ended) = ended {
             session.end(&ended);
         }
     }
     space.sessions.forget(session.number);
+    session.gone.notify_waiters();
     Ok(())
+}
+
+/// Without its terminal a program ends by itself, as a rule; where somebody wants it to, it is made to.
+async fn last_moments(
+    space: &Space,
+    session: &Session,
+    mut exit: oneshot::Receiver<Exit>,
+) -> Result<Exit, oneshot::error::RecvError> {
+    session.state.borrow_mut().master = None;
+    loop {
+        tokio::select! {
+            ended = &mut exit => return ended,
+            () = session.changed.notified(), if !session.doomed.get() => {}
+            () = time::sleep(GRACE), if session.doomed.get() => space.children.signal(session.pid(), Signal::Kill),
+        }
+    }
 }
 
 async fn write(master: &Descriptor, bytes: Option<Bytes>) -> io::Result<usize> {

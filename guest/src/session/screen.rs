@@ -60,14 +60,16 @@ impl Screen {
 
     /// Follows the program's output.
     pub(crate) fn show(&mut self, bytes: &[u8]) {
-        let bytes = self.drawing.translate(bytes);
-        self.guarded(|model| model.process(&bytes));
+        self.guarded(|screen| {
+            let bytes = screen.drawing.translate(bytes);
+            screen.model.process(&bytes);
+        });
     }
 
     /// Follows the terminal's size.
     pub(crate) fn resize(&mut self, size: WindowSize) {
         let (rows, columns) = fitting(size);
-        self.guarded(|model| model.set_size(rows, columns));
+        self.guarded(|screen| screen.model.set_size(rows, columns));
     }
 
     /// What the program calls its window.
@@ -80,7 +82,7 @@ impl Screen {
     /// covers nothing, until the program draws there.
     pub(crate) fn repaint(&mut self, notice: Option<&str>) -> Vec<u8> {
         let mut text = String::new();
-        self.guarded(|model| text = drawn(model, notice));
+        self.guarded(|screen| text = drawn(&screen.model, notice));
         text.push_str(self.drawing.selected());
         if !self.title().is_empty() {
             // A `String` takes whatever is written to it.
@@ -90,11 +92,12 @@ impl Screen {
     }
 
     /// A model that cannot follow some output is given up for an empty one: the program and its Space go on.
-    fn guarded(&mut self, act: impl FnOnce(&mut Parser<News>)) {
-        if catch_unwind(AssertUnwindSafe(|| act(&mut self.model))).is_err() {
+    fn guarded(&mut self, act: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| act(self))).is_err() {
             let (rows, columns) = self.model.screen().size();
             let news = mem::take(self.model.callbacks_mut());
             self.model = Parser::new_with_callbacks(rows, columns, HISTORY, news);
+            self.drawing = Drawing::default();
         }
     }
 }

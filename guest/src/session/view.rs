@@ -8,16 +8,20 @@ use spaces_protocol::session::{SessionReference, SessionToken};
 
 use super::agent::AgentLink;
 use super::viewer::{Next, Viewer};
-use super::{HANG_UP, Session, SessionError, keeper};
+use super::{Session, SessionError, keeper};
 use crate::account;
 use crate::channel::{self, End};
 use crate::connection::{ConnectionError, FrameReader, FrameWriter, Stream};
 use crate::space::{Full, Space};
 use crate::spawn::{self, Running, SpawnError, Streams};
 use crate::tasks;
+use tokio::time;
 
 /// Where a program looks for an SSH agent.
 const AGENT: &str = "SSH_AUTH_SOCK";
+
+/// How long a session may take to end, its programs' last moments included.
+const END: Duration = Duration::from_secs(6);
 
 /// Whoever was away for less does not want to be told.
 const NOTICEABLE: Duration = Duration::from_secs(1);
@@ -60,7 +64,7 @@ pub(crate) async fn attach(
         Ok(session) => {
             let away = session.away();
             session.follow_agent(attach.agent.as_deref());
-            let viewer = session.join(attach.purpose, attach.size);
+            let viewer = session.join(attach.purpose, attach.size, attach.token.clone());
             show(space, frames, writer, &session, viewer, away).await
         }
         Err(refusal) => refuse(frames, writer, &refusal.into()).await,
@@ -88,8 +92,10 @@ pub(crate) async fn end(
     let Some(session) = space.sessions.find(reference) else {
         return refuse(frames, writer, &SessionError::Absent.into()).await;
     };
-    space.children.signal(session.pid(), HANG_UP);
-    writer.send(FromGuest::SessionEnded).await?;
+    match time::timeout(END, session.doom()).await {
+        Ok(()) => writer.send(FromGuest::SessionEnded).await?,
+        Err(_elapsed) => return refuse(frames, writer, &SessionError::Stubborn.into()).await,
+    }
     channel::close(frames, writer).await;
     Ok(())
 }
@@ -108,11 +114,13 @@ fn begin(
     let Streams::Terminal(master) = streams else {
         return Err(Refusal::NoTerminal);
     };
-    let session = space.sessions.hold(pid, master, size, token, agent);
-    let viewer = session.join(AttachPurpose::GoOn, size);
+    let session = space.sessions.hold(pid, master, size, agent);
+    let viewer = session.join(AttachPurpose::GoOn, size, token);
     // Nothing to draw anew: it sees everything from the first byte.
     viewer.begin_with_output();
-    session.show(&greeting.unwrap_or_default());
+    for piece in greeting.iter().flat_map(|text| text.chunks(MAX_DATA)) {
+        session.show(piece);
+    }
     tasks::spawn("session", keeper::keep(Rc::clone(space), Rc::clone(&session), exit, permit));
     Ok((session, viewer))
 }
@@ -226,6 +234,8 @@ async fn listen(
         let Some(frame) = next(session, frames).await? else {
             return Ok(());
         };
+        // Its place is another's, though it may not have read so yet.
+        let looks_on = looks_on || viewer.is_sent_away();
         match frame {
             Frame::Stdin(bytes) if !looks_on => session.type_in(bytes),
             Frame::Message(ToGuest::Resize(size)) if !looks_on => session.resize(size),
@@ -263,6 +273,14 @@ async fn next(
 }
 
 impl Session {
+    /// Has it end, and waits until it has.
+    async fn doom(&self) {
+        let gone = self.gone.notified();
+        self.doomed.set(true);
+        self.changed.notify_one();
+        gone.await;
+    }
+
     fn type_in(&self, bytes: bytes::Bytes) {
         self.state.borrow_mut().input.push(bytes);
         self.changed.notify_one();

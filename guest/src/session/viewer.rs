@@ -1,16 +1,20 @@
 //! One who sees a held terminal: what is on its way to them, and how long the program waits for them.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use spaces_protocol::frame::{AttachPurpose, Exit};
+use spaces_protocol::session::SessionToken;
 use tokio::sync::Notify;
 
 /// On its way to a viewer before the program is held back.
 const FULL: usize = 256 * 1024;
+
+/// What a piece costs beside its bytes.
+const ENTRY: usize = 64;
 
 /// How long the program is held back for one who goes on in it and takes nothing: a slow line is waited for, a
 /// laptop that sleeps is not.
@@ -41,6 +45,9 @@ pub(crate) enum Patience {
 /// One who sees a held terminal.
 pub(crate) struct Viewer {
     purpose: AttachPurpose,
+    /// What its client calls itself.
+    token: Option<SessionToken>,
+    sent_away: Cell<bool>,
     outbox: RefCell<Outbox>,
     news: Notify,
 }
@@ -63,10 +70,16 @@ enum Repaint {
 
 impl Viewer {
     /// Begins with the screen as it is.
-    pub(crate) fn new(purpose: AttachPurpose) -> Self {
+    pub(crate) fn new(purpose: AttachPurpose, token: Option<SessionToken>) -> Self {
         let outbox =
             Outbox { pieces: VecDeque::new(), bytes: 0, full_since: None, repaint: Repaint::Due, end: None };
-        Self { purpose, outbox: RefCell::new(outbox), news: Notify::new() }
+        Self {
+            purpose,
+            token,
+            sent_away: Cell::new(false),
+            outbox: RefCell::new(outbox),
+            news: Notify::new(),
+        }
     }
 
     /// Begins with the next output instead: there is nothing to draw yet.
@@ -76,6 +89,16 @@ impl Viewer {
 
     pub(crate) fn purpose(&self) -> AttachPurpose {
         self.purpose
+    }
+
+    /// Whether it is a client of this name.
+    pub(crate) fn is(&self, token: Option<&SessionToken>) -> bool {
+        token.is_some() && self.token.as_ref() == token
+    }
+
+    /// Whether somebody else has its place: what it types goes nowhere, though it may not know yet.
+    pub(crate) fn is_sent_away(&self) -> bool {
+        self.sent_away.get()
     }
 
     /// Puts output on its way, as long as it is sure to be taken some day.
@@ -90,7 +113,7 @@ impl Viewer {
             outbox.full_since = None;
             outbox.repaint = Repaint::Due;
         } else {
-            outbox.bytes += bytes.len();
+            outbox.bytes += bytes.len() + ENTRY;
             outbox.pieces.push_back(Bytes::copy_from_slice(bytes));
             if outbox.bytes >= FULL && outbox.full_since.is_none() {
                 outbox.full_since = Some(Instant::now());
@@ -132,7 +155,7 @@ impl Viewer {
             return Some(Next::Repaint);
         }
         if let Some(piece) = outbox.pieces.pop_front() {
-            outbox.bytes -= piece.len();
+            outbox.bytes -= piece.len() + ENTRY;
             if outbox.bytes < FULL {
                 outbox.full_since = None;
             }
@@ -143,13 +166,15 @@ impl Viewer {
 
     /// Somebody else takes its place. What is on its way is of no use to it any more.
     pub(crate) fn send_away(&self) {
-        if self.purpose != AttachPurpose::Watch {
-            let mut outbox = self.outbox.borrow_mut();
-            drop(mem::take(&mut outbox.pieces));
-            outbox.repaint = Repaint::NotDue;
-            outbox.end = Some(Next::Taken);
-            self.news.notify_one();
-        }
+        self.sent_away.set(true);
+        let mut outbox = self.outbox.borrow_mut();
+        drop(mem::take(&mut outbox.pieces));
+        outbox.bytes = 0;
+        outbox.full_since = None;
+        outbox.repaint = Repaint::NotDue;
+        outbox.end = Some(Next::Taken);
+        drop(outbox);
+        self.news.notify_one();
     }
 
     /// The program has ended.

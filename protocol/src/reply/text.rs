@@ -97,7 +97,7 @@ fn spaces(rows: &[SpaceRow]) -> String {
 
 fn session_rows(rows: &[SessionRow]) -> String {
     table::render_with_text(
-        ["id", "space", "program", "state", "size", "created_at", "detached_at", "title"],
+        ["id", "space", "program", "state", "size", "viewers", "created_at", "detached_at", "title"],
         rows.iter().map(|row| {
             [
                 row.session.to_string(),
@@ -105,6 +105,7 @@ fn session_rows(rows: &[SessionRow]) -> String {
                 row.program.clone(),
                 if row.detached_at.is_some() { "detached" } else { "attached" }.to_owned(),
                 format!("{}x{}", row.columns, row.rows),
+                row.viewers.to_string(),
                 at(row.created_at),
                 row.detached_at.map_or_else(String::new, at),
                 row.title.clone(),

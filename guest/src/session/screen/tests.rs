@@ -108,6 +108,26 @@ fn no_size_is_too_small_or_too_large() {
     }
 }
 
+/// The attack: a title that never ends, and a character that is to be repeated for ever, to take the memory or the
+/// time of process 1.
+#[test]
+fn a_control_string_without_end_and_a_flood_of_repetitions_cost_little() {
+    let resident = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+    };
+    let mut screen = shown(&[b"\x1b]2;"]);
+    let (before, piece) = (resident(), vec![b'x'; 1 << 20]);
+    for _ in 0..64 {
+        screen.show(&piece);
+    }
+    assert!(resident() < before + 8 * 1024, "{} KiB before, {} after", before, resident());
+    screen.show(b"\x07a");
+    screen.show(&b"\x1b[65535b".repeat(8 * 1024));
+    assert_eq!(screen.model.screen().contents(), "a");
+}
+
 /// Programs print anything. The property is that nothing panics: a model that was given up would hide it.
 #[test]
 fn random_bytes_never_end_the_model() {
