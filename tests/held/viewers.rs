@@ -1,5 +1,6 @@
 //! Several who see one session.
 
+use std::io::Write as _;
 use std::process::Command;
 
 use spaces_tests::{Background, Terminal, eventually};
@@ -44,12 +45,30 @@ fn a_client_that_stops_reading_holds_its_session_up_for_a_moment_only() {
     let mut first = alice.ssh_without_deadline();
     let mut first = Background::start(first.args(["-tt", "spaces@127.0.0.1", "connect", "room"]));
     let script = b"for i in $(seq 1 200000); do echo a line that is long enough to fill what is between $i; done; touch done\n";
-    std::io::Write::write_all(first.stdin.as_mut().expect("it is piped"), script).expect("input");
+    first.stdin.as_mut().expect("it is piped").write_all(script).expect("input");
     // Nobody reads what comes.
     eventually(|| alice.ssh("room", &["ls"]).ok(), |files| files.contains("done"));
     let second = console(&alice, &["connect", "--take", "1"]);
     second.wait_for_line(PROMPT);
     assert!(second.screen().contains("between 200000"), "{}", second.screen());
+}
+
+/// The attack: who was sent away does not read that they were, and types on into the shell of whoever has it now.
+#[test]
+fn somebody_who_was_sent_away_types_in_vain_whether_they_know_it_or_not() {
+    let (_platform, alice) = alice_and_her_room();
+    let mut first = alice.ssh_without_deadline();
+    let mut first = Background::start(first.args(["-tt", "spaces@127.0.0.1", "connect", "room"]));
+    let mut stdin = first.stdin.take().expect("it is piped");
+    // More than all windows on the way hold, and nobody reads it.
+    stdin.write_all(b"head -c 30000000 /dev/zero | tr '\\0' x; touch flooded\n").expect("input");
+    eventually(|| alice.ssh("room", &["ls"]).ok(), |files| files.contains("flooded"));
+    let second = console(&alice, &["connect", "--take", "1"]);
+    wait_for_sessions(&alice, &["1 room bash attached 80x24"]);
+    stdin.write_all(b"touch intruder\n").expect("input");
+    second.line("touch friend");
+    let files = eventually(|| alice.ssh("room", &["ls"]).ok(), |files| files.contains("friend"));
+    assert!(!files.contains("intruder"), "{files}");
 }
 
 #[test]

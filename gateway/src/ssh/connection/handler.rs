@@ -1,4 +1,6 @@
-//! russh's callbacks for one connection. Each decides at once: one that waits stops every channel.
+//! russh's callbacks for one connection. One that waits stops every channel, so each decides at once, but for those
+//! whose answer russh wants from the callback itself: a key is looked up in the store, and so is whether a Space lets
+//! its programs be lent something; a listener in a Space has ten seconds to be there (forwards.rs).
 
 use std::borrow::Cow;
 
