@@ -136,6 +136,17 @@ fn a_session_whose_program_does_not_hear_is_ended_all_the_same() {
 }
 
 #[test]
+fn a_program_that_lets_go_of_its_terminal_is_not_hung_up_on() {
+    let (_platform, alice) = alice_and_her_room();
+    let script = "'echo begun; exec </dev/null >/dev/null 2>&1; until [ -e go ]; do sleep 0.1; done; exit 6'";
+    let terminal = console(&alice, &["connect", "room", "--", script]);
+    terminal.wait_for_line("begun");
+    alice.ssh("room", &["touch go"]).ok();
+    terminal.wait_for_line("ended with 6");
+    wait_for_sessions(&alice, &[]);
+}
+
+#[test]
 fn without_a_terminal_nothing_is_held() {
     let (_platform, alice) = alice_and_her_room();
     assert_eq!(alice.ssh_with(&[], "spaces", &["connect", "room"], b"echo hello\n").ok(), "hello\n");

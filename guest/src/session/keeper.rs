@@ -49,11 +49,9 @@ pub(crate) async fn keep(
             }
         };
         drain(&session, &master, &space.buffers);
-        // With the last one that has it, the kernel hangs up on whatever still uses the terminal.
-        drop(master);
         let ended = match ended {
             Some(ended) => ended,
-            None => last_moments(&space, &session, exit).await,
+            None => without_terminal(&space, &session, master, exit).await,
         };
         if let Ok(ended) = ended {
             session.end(&ended);
@@ -64,14 +62,21 @@ pub(crate) async fn keep(
     Ok(())
 }
 
-/// Without its terminal a program ends by itself, as a rule; where somebody wants it to, it is made to.
-async fn last_moments(
+/// Waits for a program that has let go of its terminal, or is to end. The terminal is kept for the former, which may go
+/// on as long as it likes; taken from the latter, and what does not end by that is made to.
+async fn without_terminal(
     space: &Space,
     session: &Session,
+    master: Rc<Descriptor>,
     mut exit: oneshot::Receiver<Exit>,
 ) -> Result<Exit, oneshot::error::RecvError> {
-    session.state.borrow_mut().master = None;
+    let mut master = Some(master);
     loop {
+        if session.doomed.get() {
+            // With the last one that has it, the kernel hangs up on whatever still uses the terminal.
+            session.state.borrow_mut().master = None;
+            drop(master.take());
+        }
         tokio::select! {
             ended = &mut exit => return ended,
             () = session.changed.notified(), if !session.doomed.get() => {}
