@@ -33,10 +33,14 @@ fn crates_know_only_whom_the_architecture_says() {
         all.iter().filter(|dependency| dependency.starts_with("spaces-")).cloned().collect()
     };
     assert_eq!(ours("spaces-protocol"), [""; 0]);
-    for leaf in ["spaces-store", "spaces-provisioner", "spaces-guest", "spaces-cli"] {
+    for leaf in ["spaces-link", "spaces-store", "spaces-provisioner", "spaces-cli"] {
         assert_eq!(ours(leaf), ["spaces-protocol"], "{leaf}");
     }
-    assert_eq!(ours("spaces-gateway"), ["spaces-protocol", "spaces-provisioner", "spaces-store"]);
+    assert_eq!(ours("spaces-guest"), ["spaces-link", "spaces-protocol"]);
+    assert_eq!(
+        ours("spaces-gateway"),
+        ["spaces-link", "spaces-protocol", "spaces-provisioner", "spaces-store"]
+    );
 }
 
 #[test]

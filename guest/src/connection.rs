@@ -4,32 +4,35 @@
 //! connection is of no use then.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 
-use bytes::{Buf, Bytes};
-use futures_util::StreamExt;
-use spaces_protocol::frame::{Frame, FrameError, FromGuest, Hello, MAX_FRAME, ToGuest};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use spaces_link::{Reader, Writer, rejoin, split, watch};
+use spaces_protocol::frame::{self, Frame, FromGuest, Hello, ToGuest};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio_util::codec::{FramedRead, LengthDelimitedCodec};
-
-use crate::descriptor;
 
 /// Why a connection is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     /// The socket.
     #[error("connection to the gateway: {0}")]
-    Socket(#[from] io::Error),
+    Socket(#[source] io::Error),
     /// Bytes that are no frame, or a message too large for one.
     #[error("connection to the gateway: {0}")]
-    Frame(#[from] FrameError),
+    Frame(#[source] io::Error),
     /// A frame that has no place here.
     #[error("the gateway sent a frame out of turn")]
     OutOfTurn,
+}
+
+impl From<io::Error> for ConnectionError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::InvalidData { Self::Frame(error) } else { Self::Socket(error) }
+    }
 }
 
 /// Which of a program's streams.
@@ -41,43 +44,46 @@ pub(crate) enum Stream {
 
 /// Frames from the gateway.
 pub(crate) struct FrameReader {
-    frames: FramedRead<OwnedReadHalf, LengthDelimitedCodec>,
-    hangup: Option<AsyncFd<OwnedFd>>,
+    frames: Reader<ToGuest>,
+    hangup: Option<AsyncFd<Arc<OwnedFd>>>,
 }
 
 /// Frames to the gateway.
-pub(crate) struct FrameWriter(OwnedWriteHalf);
+pub(crate) struct FrameWriter(Writer<FromGuest>);
 
 /// Connects and says what for.
 pub(crate) async fn dial(socket: &Path, hello: Hello) -> Result<(FrameReader, FrameWriter), ConnectionError> {
-    let (read, write) = UnixStream::connect(socket).await?.into_split();
-    let codec = LengthDelimitedCodec::builder().max_frame_length(MAX_FRAME).new_codec();
-    let mut writer = FrameWriter(write);
+    let (frames, writer) = split(connect_now(socket)?)?;
+    let mut writer = FrameWriter(writer);
     writer.send(FromGuest::Hello(hello)).await?;
-    Ok((FrameReader { frames: FramedRead::new(read, codec), hangup: None }, writer))
+    Ok((FrameReader { frames, hangup: None }, writer))
+}
+
+/// Connects without a wait: whoever listens has room at once, or it fails with [`io::ErrorKind::WouldBlock`].
+pub(crate) fn connect_now(path: &Path) -> io::Result<UnixStream> {
+    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
+    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    Ok(socket.into())
 }
 
 impl FrameReader {
     /// The next frame; `None` when the gateway has closed.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame<ToGuest>>, ConnectionError> {
-        match self.frames.next().await {
-            Some(bytes) => Ok(Some(Frame::decode(bytes?.freeze())?)),
-            None => Ok(None),
-        }
+        Ok(self.frames.next().await?)
     }
 
     /// Waits until the gateway has closed, without reading what it sent before.
     ///
     /// Through a second descriptor: the first one's readiness belongs to the frames.
     pub(crate) async fn hung_up(&mut self) -> io::Result<()> {
-        let watch = if let Some(watch) = self.hangup.take() {
-            watch
-        } else {
-            descriptor::watch(descriptor_of(self)?, Interest::READABLE)?
+        let watched = match self.hangup.take() {
+            Some(watched) => watched,
+            None => watch(Arc::new(self.frames.descriptor()?), Interest::READABLE)?,
         };
-        let watch = self.hangup.insert(watch);
+        let watched = self.hangup.insert(watched);
         loop {
-            let mut ready = watch.readable().await?;
+            let mut ready = watched.readable().await?;
             if ready.ready().is_read_closed() {
                 return Ok(());
             }
@@ -88,35 +94,26 @@ impl FrameReader {
 
 /// The connection's own descriptor once more, for a process that takes it over.
 pub(crate) fn descriptor_of(frames: &FrameReader) -> io::Result<OwnedFd> {
-    let stream: &UnixStream = frames.frames.get_ref().as_ref();
-    stream.as_fd().try_clone_to_owned()
+    frames.frames.descriptor()
 }
 
 /// Lets go of a connection that another process has taken over. Merely dropping it would end it for that one too.
 pub(crate) fn leave(frames: FrameReader, writer: FrameWriter) {
-    drop(frames.frames.into_inner().reunite(writer.0));
+    drop(rejoin(frames.frames, writer.0));
 }
 
 impl FrameWriter {
     /// Sends a message.
     pub(crate) async fn send(&mut self, message: FromGuest) -> Result<(), ConnectionError> {
-        let frame = Frame::Message(message).encode()?;
-        self.write(&frame, &[]).await
+        Ok(self.0.send(message).await?)
     }
 
-    /// Sends bytes of a stream, at most [`spaces_protocol::frame::MAX_DATA`]. Copies none of them.
+    /// Sends bytes of a stream, at most [`frame::MAX_DATA`]. Copies none of them.
     pub(crate) async fn send_data(&mut self, stream: Stream, data: &[u8]) -> Result<(), ConnectionError> {
-        // A stream's frame is what an empty one is, and then the bytes.
-        let empty = match stream {
-            Stream::Stdout => Frame::<FromGuest>::Stdout(Bytes::new()),
-            Stream::Stderr => Frame::<FromGuest>::Stderr(Bytes::new()),
+        let stream = match stream {
+            Stream::Stdout => frame::Stream::Stdout,
+            Stream::Stderr => frame::Stream::Stderr,
         };
-        self.write(&empty.encode()?, data).await
-    }
-
-    async fn write(&mut self, head: &[u8], body: &[u8]) -> Result<(), ConnectionError> {
-        let length = u32::try_from(head.len() + body.len()).map_err(io::Error::other)?.to_be_bytes();
-        let mut frame = length.as_slice().chain(head).chain(body);
-        Ok(self.0.write_all_buf(&mut frame).await?)
+        Ok(self.0.send_data(stream, data).await?)
     }
 }

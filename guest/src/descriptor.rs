@@ -3,17 +3,19 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
+use spaces_link::watch;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::buffers::{Buffer, Buffers};
 
 /// A descriptor that this process has and the program does not.
-pub(crate) struct Descriptor(AsyncFd<OwnedFd>);
+pub(crate) struct Descriptor(AsyncFd<Arc<OwnedFd>>);
 
 /// What one look at a descriptor gave.
 pub(crate) enum Read {
@@ -30,7 +32,7 @@ impl Descriptor {
     pub(crate) fn new(fd: OwnedFd) -> io::Result<Self> {
         let flags = OFlag::from_bits_retain(fcntl(&fd, FcntlArg::F_GETFL)?);
         fcntl(&fd, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-        Ok(Self(watch(fd, Interest::READABLE | Interest::WRITABLE)?))
+        Ok(Self(watch(Arc::new(fd), Interest::READABLE | Interest::WRITABLE)?))
     }
 
     /// Waits for a piece of output, as large as what is there; `None` at the end. Dropping the wait loses nothing.
@@ -56,7 +58,7 @@ impl Descriptor {
             if room.is_empty() {
                 break Read::Nothing;
             }
-            match unistd::read(&self.0, room) {
+            match unistd::read(self, room) {
                 Ok(0) => break Read::End,
                 Ok(count) => buffer.advance(count),
                 Err(Errno::EINTR) => {}
@@ -72,7 +74,7 @@ impl Descriptor {
     pub(crate) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             let mut ready = self.0.writable().await?;
-            match unistd::write(&self.0, bytes) {
+            match unistd::write(self, bytes) {
                 Ok(count) => return Ok(count),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => ready.clear_ready(),
@@ -84,16 +86,6 @@ impl Descriptor {
 
 impl AsFd for Descriptor {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.0.get_ref().as_fd()
     }
-}
-
-/// Registers a descriptor with the runtime.
-#[expect(
-    unsafe_code,
-    reason = "the runtime cannot see that a descriptor stays open; the safe call is deprecated"
-)]
-pub(crate) fn watch(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` is open, and the same, until it is dropped: with the `AsyncFd` that owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(fd, interest) }?)
 }

@@ -8,11 +8,9 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsRawFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use spaces_protocol::frame::{Endpoint, Frame, FromGuest, MAX_DATA, ToGuest};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -20,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::account::{self, Account};
 use crate::channel;
-use crate::connection::{ConnectionError, FrameReader, FrameWriter, Stream};
+use crate::connection::{ConnectionError, FrameReader, FrameWriter, Stream, connect_now};
 use crate::identity::as_user;
 use crate::reason;
 use crate::resolver::resolve;
@@ -100,7 +98,8 @@ async fn connect_to(account: &Account, endpoint: &Endpoint) -> io::Result<Socket
     match endpoint {
         Endpoint::Unix(path) => {
             let path = path_of(path);
-            let stream = as_user(account, || connect_unix(&path))?;
+            // In one call that does not wait: it is made as somebody else.
+            let stream = as_user(account, || connect_now(&path))?;
             Ok(Socket::Unix(UnixStream::from_std(stream)?))
         }
         Endpoint::Tcp { host, port } => {
@@ -127,14 +126,6 @@ async fn connect_tcp(addresses: Vec<IpAddr>, port: u16) -> io::Result<TcpStream>
 pub(crate) fn path_of(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
-}
-
-/// In one call that does not wait: it is made as somebody else.
-fn connect_unix(path: &Path) -> io::Result<std::os::unix::net::UnixStream> {
-    let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-    let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
-    Ok(socket.into())
 }
 
 async fn carry(

@@ -21,13 +21,14 @@
 //! A terminal may be held ([`Task::Hold`]): its program goes on when the channel ends, and another channel can
 //! show it again ([`Task::Attach`]). Both answer with [`FromGuest::Showing`] in the place of `Started`.
 //!
-//! On the wire a frame is a length prefix (by the codec), one byte of kind, and a body: raw bytes for the
+//! On the wire a frame is a length prefix of four bytes, one byte of kind, and a body: raw bytes for the
 //! three streams, postcard for the rest. Whatever comes from a guest is hostile until [`Frame::decode`] and
 //! `FromGuest`'s own bounds have passed it.
 
 use std::net::SocketAddr;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::session::{SessionNumber, SessionReference, SessionToken};
@@ -72,12 +73,32 @@ pub enum Frame<T> {
     Message(T),
 }
 
+/// A typed message of one direction.
+pub trait Message: Serialize + DeserializeOwned {}
+
+impl Message for ToGuest {}
+impl Message for FromGuest {}
+
+/// Which of a program's streams a frame's bytes are of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard input.
+    Stdin,
+    /// Standard output, or the terminal's.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
 /// Why bytes are not a frame.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// No kind byte, or an unknown one.
     #[error("frame of unknown kind")]
     Kind,
+    /// More than [`MAX_FRAME`].
+    #[error("a frame that is too long")]
+    TooLong,
     /// A message that does not decode, or cannot be encoded.
     #[error("malformed message in a frame")]
     Message(#[from] postcard::Error),
@@ -88,27 +109,48 @@ const KIND_STDIN: u8 = 1;
 const KIND_STDOUT: u8 = 2;
 const KIND_STDERR: u8 = 3;
 
-impl<T: Serialize + for<'a> Deserialize<'a>> Frame<T> {
-    /// The frame's bytes, without the length prefix that the codec adds.
-    pub fn encode(&self) -> Result<Bytes, FrameError> {
-        let (kind, data) = match self {
-            Self::Message(message) => {
-                let mut buffer = BytesMut::with_capacity(64);
-                buffer.put_u8(KIND_MESSAGE);
-                buffer.extend_from_slice(&postcard::to_stdvec(message)?);
-                return Ok(buffer.freeze());
-            }
-            Self::Stdin(data) => (KIND_STDIN, data),
-            Self::Stdout(data) => (KIND_STDOUT, data),
-            Self::Stderr(data) => (KIND_STDERR, data),
+/// Bytes of the length prefix.
+pub const LENGTH: usize = 4;
+
+/// What goes before a frame's body: how long they are together but for the length itself, and the kind.
+fn head(kind: u8, body: usize) -> Result<[u8; LENGTH + 1], FrameError> {
+    let length = body + 1;
+    let fits = u32::try_from(length).ok().filter(|_| length <= MAX_FRAME).ok_or(FrameError::TooLong)?;
+    let [a, b, c, d] = fits.to_be_bytes();
+    Ok([a, b, c, d, kind])
+}
+
+impl Stream {
+    /// The beginning of a frame with so many bytes of this stream, length prefix included.
+    pub fn head(self, bytes: usize) -> Result<[u8; LENGTH + 1], FrameError> {
+        let kind = match self {
+            Self::Stdin => KIND_STDIN,
+            Self::Stdout => KIND_STDOUT,
+            Self::Stderr => KIND_STDERR,
         };
-        let mut buffer = BytesMut::with_capacity(data.len() + 1);
-        buffer.put_u8(kind);
-        buffer.extend_from_slice(data);
-        Ok(buffer.freeze())
+        head(kind, bytes)
+    }
+}
+
+impl<T: Message> Frame<T> {
+    /// The frame as it goes onto the wire, length prefix included, in two parts: a stream's bytes are not copied.
+    pub fn into_wire(self) -> Result<(Bytes, Bytes), FrameError> {
+        let (stream, data) = match self {
+            Self::Message(message) => {
+                let body = postcard::to_stdvec(&message)?;
+                let mut whole = BytesMut::with_capacity(LENGTH + 1 + body.len());
+                whole.put_slice(&head(KIND_MESSAGE, body.len())?);
+                whole.put_slice(&body);
+                return Ok((whole.freeze(), Bytes::new()));
+            }
+            Self::Stdin(data) => (Stream::Stdin, data),
+            Self::Stdout(data) => (Stream::Stdout, data),
+            Self::Stderr(data) => (Stream::Stderr, data),
+        };
+        Ok((Bytes::copy_from_slice(&stream.head(data.len())?), data))
     }
 
-    /// Reads one frame from what the codec cut out of the stream. Copies no stream bytes.
+    /// Reads one frame from what follows a length prefix. Copies no stream bytes.
     pub fn decode(mut bytes: Bytes) -> Result<Self, FrameError> {
         let Some(&kind) = bytes.first() else {
             return Err(FrameError::Kind);
@@ -422,11 +464,20 @@ mod tests {
 
     use super::*;
 
+    /// What the codec cuts out at the other end.
+    fn carried<T: Message>(frame: Frame<T>) -> Bytes {
+        let (head, body) = frame.into_wire().unwrap();
+        let mut whole = Bytes::from([head, body].concat());
+        let length = whole.split_to(LENGTH);
+        assert_eq!(length[..], u32::try_from(whole.len()).unwrap().to_be_bytes());
+        whole
+    }
+
     proptest! {
         #[test]
         fn a_stream_frame_comes_back_as_it_went(data in proptest::collection::vec(any::<u8>(), 0..2048)) {
             let frame: Frame<FromGuest> = Frame::Stdout(data.into());
-            prop_assert_eq!(Frame::decode(frame.encode().unwrap()).unwrap(), frame);
+            prop_assert_eq!(Frame::decode(carried(frame.clone())).unwrap(), frame);
         }
 
         #[test]
@@ -450,7 +501,16 @@ mod tests {
             }),
         }));
         let frame = Frame::Message(start);
-        assert_eq!(Frame::decode(frame.encode().unwrap()).unwrap(), frame);
+        assert_eq!(Frame::decode(carried(frame.clone())).unwrap(), frame);
+    }
+
+    #[test]
+    fn a_frame_that_no_reader_takes_is_not_written() {
+        let most = MAX_FRAME - 1;
+        assert!(Stream::Stdin.head(most).is_ok());
+        assert!(matches!(Stream::Stdin.head(most + 1), Err(FrameError::TooLong)));
+        let long = FromGuest::Failed("x".repeat(MAX_FRAME));
+        assert!(matches!(Frame::Message(long).into_wire(), Err(FrameError::TooLong)));
     }
 
     #[test]

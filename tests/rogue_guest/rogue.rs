@@ -77,9 +77,8 @@ impl Line {
 
     /// Sends a frame with its right length.
     pub(crate) fn send(&mut self, frame: &Frame<FromGuest>) -> io::Result<()> {
-        let bytes = frame.encode().expect("a frame");
-        let length = u32::try_from(bytes.len()).expect("it is short").to_be_bytes();
-        self.send_bytes(&[&length, &bytes[..]].concat())
+        let (head, body) = frame.clone().into_wire().expect("a frame");
+        self.send_bytes(&[head, body].concat())
     }
 
     /// Sends bytes that may be no frame at all.

@@ -88,7 +88,7 @@ impl Door {
         };
         self.shared.waiting().remove(&ticket);
         match channel {
-            Ok(Ok(arrived)) => Ok(framed(UnixStream::from_std(arrived)?)),
+            Ok(Ok(arrived)) => Ok(framed(arrived)?),
             Ok(Err(_)) | Err(_) => Err(HubError::Silent),
         }
     }
@@ -145,7 +145,9 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
 }
 
 async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::OwnedSemaphorePermit) {
-    let (mut reader, writer) = framed(stream);
+    let Ok((mut reader, writer)) = stream.into_std().and_then(framed) else {
+        return;
+    };
     let hello = reader.message().await;
     drop(permit);
     match hello {

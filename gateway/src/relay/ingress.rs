@@ -66,7 +66,7 @@ impl<'a> Ingress<'a> {
                 && let Some(frame) = self.next_frame()
             {
                 guest = match guest {
-                    Guest::Idle if writer.queue(&frame).is_ok() => Guest::Busy,
+                    Guest::Idle if writer.queue(frame).is_ok() => Guest::Busy,
                     Guest::Idle | Guest::Busy | Guest::Deaf => {
                         self.taken();
                         Guest::Deaf
@@ -97,7 +97,7 @@ impl<'a> Ingress<'a> {
         }
         writer.flush().await?;
         while let Some(frame) = self.next_frame() {
-            writer.queue(&frame)?;
+            writer.queue(frame)?;
             writer.flush().await?;
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, MAX_FRAME, ToGuest};
+use spaces_protocol::frame::{Exit, Frame, FromGuest, MAX_DATA, MAX_FRAME, Stream, ToGuest};
 
 use super::invalid;
 
@@ -62,9 +62,8 @@ impl Frames {
 
     /// Sends bytes, and forgets them.
     pub(crate) fn send(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        let head = Frame::<FromGuest>::Stdout(Bytes::new()).encode().map_err(invalid)?;
         for piece in bytes.chunks(MAX_DATA) {
-            self.write(&head, piece)?;
+            self.write(&Stream::Stdout.head(piece.len()).map_err(invalid)?, piece)?;
         }
         bytes.clear();
         Ok(())
@@ -87,13 +86,13 @@ impl Frames {
     }
 
     fn message(&mut self, message: FromGuest) -> io::Result<()> {
-        self.write(&Frame::Message(message).encode().map_err(invalid)?, &[])
+        let (head, body) = Frame::Message(message).into_wire().map_err(invalid)?;
+        self.write(&head, &body)
     }
 
     /// Copies nothing: head and bytes go out of where they are.
     fn write(&mut self, head: &[u8], bytes: &[u8]) -> io::Result<()> {
-        let length = u32::try_from(head.len() + bytes.len()).map_err(io::Error::other)?.to_be_bytes();
-        let mut slices = [IoSlice::new(&length), IoSlice::new(head), IoSlice::new(bytes)];
+        let mut slices = [IoSlice::new(head), IoSlice::new(bytes)];
         let mut left = slices.as_mut_slice();
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {

@@ -89,7 +89,7 @@ impl Gateway {
     /// A channel whose program was asked for.
     pub(crate) fn open(&self, start: Start) -> Channel {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
-        write(&self.control, &Frame::Message(ToGuest::Open { ticket }));
+        write(&self.control, Frame::Message(ToGuest::Open { ticket }));
         let stream = accept(&self.listener);
         let mut channel = Channel { stream, stdout: Vec::new(), stderr: Vec::new() };
         assert_eq!(channel.message(), FromGuest::Hello(Hello::Channel { ticket }));
@@ -178,16 +178,16 @@ impl Channel {
     }
 
     pub(crate) fn send(&mut self, message: ToGuest) {
-        write(&self.stream, &Frame::Message(message));
+        write(&self.stream, Frame::Message(message));
     }
 
     pub(crate) fn stdin(&mut self, bytes: &[u8]) {
-        write(&self.stream, &Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
+        write(&self.stream, Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
     }
 
     /// Sends input until the guest takes no more.
     pub(crate) fn write_until_stuck(&mut self, bytes: &[u8]) {
-        let frame = wire(&Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
+        let frame = wire(Frame::<ToGuest>::Stdin(Bytes::copy_from_slice(bytes)));
         self.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
         loop {
             match self.stream.write_all(&frame) {
@@ -296,14 +296,12 @@ fn accept(listener: &UnixListener) -> UnixStream {
     stream
 }
 
-fn wire(frame: &Frame<ToGuest>) -> Vec<u8> {
-    let body = frame.encode().unwrap();
-    let mut bytes = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
-    bytes.extend_from_slice(&body);
-    bytes
+fn wire(frame: Frame<ToGuest>) -> Vec<u8> {
+    let (head, body) = frame.into_wire().unwrap();
+    [head, body].concat()
 }
 
-fn write(mut stream: &UnixStream, frame: &Frame<ToGuest>) {
+fn write(mut stream: &UnixStream, frame: Frame<ToGuest>) {
     stream.write_all(&wire(frame)).unwrap();
 }
 
