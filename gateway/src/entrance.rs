@@ -19,7 +19,7 @@ use crate::lifecycle::store_unavailable;
 use crate::platform::Platform;
 use crate::progress::Reporter;
 use crate::relay::{self, Begun, Ended, Telling};
-use crate::ssh::{ChannelParts, Purpose};
+use crate::ssh::{ChannelParts, Purpose, still_known};
 use crate::visit::{self, Visit, Wanted};
 
 /// How long a client may take for the last that it is shown.
@@ -113,15 +113,17 @@ fn explained(
     }
 }
 
-/// The Space of this reference, if this person has a role in it, and came with what opens it.
+/// The Space of this reference, if this person has a role in it, and came with what opens it and is good still: a
+/// connection may outlive its key and its certificate.
 pub(crate) async fn find(
     platform: &Platform,
     person: &Person,
     reference: &SpaceReference,
 ) -> Result<Granted<Space>, Failure> {
-    match platform.store.find_space(person.user().id, reference).await {
+    match platform.store.find_space(person.user().id, person.pass(), reference).await {
         Ok(FindSpace::Found(space)) if person.may(Wish::Enter(space.id)) => Ok(space),
         Ok(FindSpace::Absent | FindSpace::Found(_)) => {
+            still_known(platform, person).await?;
             Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
                 .hint("`list` shows the spaces you can use"))
         }

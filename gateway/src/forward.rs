@@ -29,7 +29,7 @@ use crate::identity::Person;
 use crate::platform::Platform;
 use crate::refusal::Refusal;
 use crate::relay::{GuestReader, GuestWriter, SshChannel, Window, carry};
-use crate::ssh::{Budget, Room, still_known};
+use crate::ssh::{Budget, Room};
 use crate::tasks::{self, Owned};
 use crate::{audit, entrance};
 
@@ -239,7 +239,6 @@ impl Way {
     /// The Space, if this person may still use it.
     async fn entitled(&self) -> Result<Granted<Space>, Refusal> {
         let (platform, person) = (&self.platform, &self.person);
-        still_known(platform, person).await?;
         let found = entrance::find(platform, person, &self.space).await;
         // Once for a connection, and each time that it was refused.
         if found.is_err() || !self.told.entered.swap(true, Ordering::Relaxed) {

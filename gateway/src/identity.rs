@@ -5,7 +5,7 @@ mod restrictions;
 
 use spaces_protocol::frame::Program;
 use spaces_protocol::name::{Email, Fingerprint};
-use spaces_store::User;
+use spaces_store::{Pass, User};
 
 use crate::certificate::Claim;
 
@@ -64,6 +64,16 @@ impl Person {
         match &self.credential {
             Credential::DeviceKey(_) => None,
             Credential::Certificate(claim) => Some(claim),
+        }
+    }
+
+    /// What has to be good still when they want something.
+    pub(crate) fn pass(&self) -> Pass<'_> {
+        match &self.credential {
+            Credential::DeviceKey(key) => Pass::Key(key),
+            Credential::Certificate(claim) => {
+                Pass::Certificate { serial: claim.serial, digest: &claim.digest }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, Fingerprint};
+use sqlx::SqliteConnection;
 
 use crate::column::{instant, parsed, words};
 use crate::{Store, StoreError};
@@ -75,21 +76,15 @@ impl StoredEntry {
 impl Store {
     /// Adds a line to the trail.
     pub async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        self.record_all(std::slice::from_ref(entry)).await
+    }
+
+    /// Adds these lines to the trail, in this order, all or none. One sync of the disk is for all of them.
+    pub async fn record_all(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
         let mut change = self.change().await?;
-        sqlx::query(
-            "INSERT INTO audit (at, actor, key_fingerprint, from_address, action, target, outcome, detail) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(entry.at.as_millisecond())
-        .bind(entry.actor.as_ref().map(Email::as_str))
-        .bind(entry.key.as_ref().map(Fingerprint::as_str))
-        .bind(entry.from.map(|address| address.to_string()))
-        .bind(entry.action.as_ref())
-        .bind(entry.target.as_deref())
-        .bind(entry.outcome.as_str())
-        .bind(entry.detail.as_deref())
-        .execute(&mut *change)
-        .await?;
+        for entry in entries {
+            insert(&mut change, entry).await?;
+        }
         Ok(change.commit().await?)
     }
 
@@ -106,4 +101,22 @@ impl Store {
         .map(StoredEntry::read)
         .collect()
     }
+}
+
+async fn insert(connection: &mut SqliteConnection, entry: &AuditEntry) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit (at, actor, key_fingerprint, from_address, action, target, outcome, detail) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(entry.at.as_millisecond())
+    .bind(entry.actor.as_ref().map(Email::as_str))
+    .bind(entry.key.as_ref().map(Fingerprint::as_str))
+    .bind(entry.from.map(|address| address.to_string()))
+    .bind(entry.action.as_ref())
+    .bind(entry.target.as_deref())
+    .bind(entry.outcome.as_str())
+    .bind(entry.detail.as_deref())
+    .execute(connection)
+    .await?;
+    Ok(())
 }

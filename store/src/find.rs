@@ -1,7 +1,7 @@
 //! Finding Spaces. What is scoped to a person answers with the proof, [`Granted`]; what is not is for the
 //! platform itself and its admins.
 
-use spaces_protocol::name::{Role, SpaceId, SpaceReference};
+use spaces_protocol::name::{Fingerprint, Role, Serial, SpaceId, SpaceReference};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Sqlite, query::QueryAs};
 
@@ -19,6 +19,20 @@ pub enum FindSpace {
     Ambiguous(Vec<SpaceId>),
 }
 
+/// What a person came in by, which has to be good still.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass<'a> {
+    /// A device key of theirs.
+    Key(&'a Fingerprint),
+    /// A certificate.
+    Certificate {
+        /// Its serial.
+        serial: Serial,
+        /// The digest of its contents.
+        digest: &'a [u8; 32],
+    },
+}
+
 /// What a platform admin gets for naming a Space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnySpace {
@@ -31,7 +45,7 @@ pub enum AnySpace {
 }
 
 macro_rules! select_spaces {
-    ($($which:literal),*) => {
+    ($($which:expr),*) => {
         concat!(
             "SELECT s.id, s.name, s.owner_id, o.email AS owner_email, s.desired, s.observed, ",
             "s.image, s.cpu_millis, s.memory_mib, s.pids, s.forwarding, s.created_at ",
@@ -44,12 +58,28 @@ macro_rules! select_spaces {
 
 /// `$1` is the person.
 macro_rules! of_person {
-    ($and:literal) => {
+    ($($and:tt)*) => {
         select_spaces!(
             "WHERE s.id IN (SELECT id FROM spaces WHERE owner_id = $1 UNION \
              SELECT space_id FROM members WHERE user_id = $1) ",
-            $and
+            $($and)*
         )
+    };
+}
+
+/// `$1` is the person, `$3` the key.
+macro_rules! good_key {
+    () => {
+        "AND EXISTS (SELECT 1 FROM device_keys WHERE fingerprint = $3 AND user_id = $1)"
+    };
+}
+
+/// `$1` is the person, `$3` and `$4` the certificate: [`Store::standing`] in one condition.
+macro_rules! good_certificate {
+    () => {
+        "AND EXISTS (SELECT 1 FROM certificates c \
+         JOIN device_keys k ON k.fingerprint = c.issued_by AND k.user_id = c.user_id \
+         WHERE c.serial = $3 AND c.digest = $4 AND c.user_id = $1 AND c.revoked_at IS NULL)"
     };
 }
 
@@ -60,19 +90,38 @@ impl Store {
         Ok(spaces.into_iter().map(|space| granted(space, user)).collect())
     }
 
-    /// The Space that this person means. A foreign one is as absent as none.
+    /// The Space that this person means. A foreign one is as absent as none, and for a pass that is good no more all
+    /// are.
     pub async fn find_space(
         &self,
         user: UserId,
+        pass: Pass<'_>,
         reference: &SpaceReference,
     ) -> Result<FindSpace, StoreError> {
-        let query = match reference {
-            SpaceReference::Id(id) => {
-                sqlx::query_as(of_person!("AND s.id = $2")).bind(user.0).bind(id.number())
+        // One look-up for both questions: each costs two changes of threads, and every channel asks.
+        let query = match (reference, pass) {
+            (SpaceReference::Id(id), Pass::Key(_)) => {
+                sqlx::query_as(of_person!("AND s.id = $2 ", good_key!())).bind(user.0).bind(id.number())
             }
-            SpaceReference::Name(name) => {
-                sqlx::query_as(of_person!("AND s.name = $2")).bind(user.0).bind(name.as_str().to_owned())
+            (SpaceReference::Id(id), Pass::Certificate { .. }) => {
+                sqlx::query_as(of_person!("AND s.id = $2 ", good_certificate!()))
+                    .bind(user.0)
+                    .bind(id.number())
             }
+            (SpaceReference::Name(name), Pass::Key(_)) => {
+                sqlx::query_as(of_person!("AND s.name = $2 ", good_key!()))
+                    .bind(user.0)
+                    .bind(name.to_string())
+            }
+            (SpaceReference::Name(name), Pass::Certificate { .. }) => {
+                sqlx::query_as(of_person!("AND s.name = $2 ", good_certificate!()))
+                    .bind(user.0)
+                    .bind(name.to_string())
+            }
+        };
+        let query = match pass {
+            Pass::Key(fingerprint) => query.bind(fingerprint.to_string()),
+            Pass::Certificate { serial, digest } => query.bind(serial.number()).bind(digest.to_vec()),
         };
         Ok(match only(self.select(query).await?) {
             AnySpace::Found(space) => FindSpace::Found(granted(space, user)),

@@ -35,7 +35,7 @@ pub use audit::{AuditEntry, Outcome};
 pub use auth_keys::{AuthKeyRow, AuthKeyState, Grant, Issue, NewAuthKey, Revoke};
 pub use certificates::{CertificateRow, Certify, NewCertificate, Standing};
 pub use error::StoreError;
-pub use find::{AnySpace, FindSpace};
+pub use find::{AnySpace, FindSpace, Pass};
 pub use granted::Granted;
 pub use installation::InstallationId;
 pub use keys::{AddKey, DeviceKey, LastKey, NewDeviceKey, RemoveKey};

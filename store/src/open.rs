@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::{Connection as _, SqlSafeStr as _, Sqlite, SqliteConnection, Transaction};
 
 use crate::{Store, StoreError};
 
@@ -38,10 +38,11 @@ impl Store {
     }
 
     async fn connect(
-        writer: SqliteConnectOptions,
+        writer_options: SqliteConnectOptions,
         readers: SqliteConnectOptions,
     ) -> Result<Self, StoreError> {
-        let writer = pool(1).connect_with(writer).await?;
+        let writer = pool(1).after_release(|connection, _about| Box::pin(is_at_rest(connection)));
+        let writer = writer.connect_with(writer_options).await?;
         migrations().run(&writer).await.map_err(sqlx::Error::from)?;
         let readers = pool(READERS).connect_with(readers).await?;
         Ok(Self { writer, readers })
@@ -78,15 +79,17 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .acquire_timeout(QUEUE)
         .idle_timeout(None)
         .max_lifetime(None)
-        // A full disk makes SQLite roll back by itself. sqlx's own rollback then fails, it still counts the
-        // transaction as open, and refuses each later BEGIN on that connection: close such a one.
-        .after_release(|connection, _about| {
-            Box::pin(async move {
-                // Lets the rollback that a dropped transaction queued happen first.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
+        // A file is always there: to ask a connection whether it still is would double what a look-up costs.
+        .test_before_acquire(false)
+}
+
+/// Whether a connection that is given back may be used again. A full disk makes `SQLite` roll back by itself. sqlx's own
+/// rollback then fails, it still counts the transaction as open, and refuses each later BEGIN on that connection: close
+/// such a one.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // Lets the rollback that a dropped transaction queued happen first.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
 }
 
 /// By hand, where `sqlx::migrate!` would bring the compile-time macros; a new file needs a line here.

@@ -210,14 +210,14 @@ async fn serve_purpose(
     purpose: Purpose,
     parts: &mut ChannelParts,
 ) {
-    if let Principal::Person(person) = principal
-        && let Err(failure) = still_known(platform, person).await
-    {
-        return fail(parts, &failure).await;
-    }
     let (person, space) = match (principal, login) {
         (Principal::Person(person), LoginName::Space(space)) => (person, space),
         (principal, LoginName::Console | LoginName::Join | LoginName::Space(_)) => {
+            if let Principal::Person(person) = principal
+                && let Err(failure) = still_known(platform, person).await
+            {
+                return fail(parts, &failure).await;
+            }
             return console::serve(platform, principal, purpose, parts).await;
         }
     };

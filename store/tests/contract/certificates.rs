@@ -1,7 +1,9 @@
 use spaces_protocol::name::{Serial, SpaceId};
-use spaces_store::{AddKey, CertificateRow, Certify, LastKey, NewCertificate, RemoveKey, Standing, UserId};
+use spaces_store::{
+    AddKey, CertificateRow, Certify, FindSpace, LastKey, NewCertificate, Pass, RemoveKey, Standing, UserId,
+};
 
-use crate::scene::{Scene, at, device_key, fingerprint};
+use crate::scene::{Scene, at, device_key, fingerprint, reference};
 
 /// Issued by the key of this number for the key of that.
 fn certificate(serial: i64, user: UserId, by: u8, subject: u8) -> NewCertificate {
@@ -42,6 +44,27 @@ async fn a_recorded_certificate_stands_and_is_listed_until_it_ends() {
     };
     assert_eq!(scene.store.certificates(ada.id, at(99)).await.unwrap(), [row]);
     assert_eq!(scene.store.certificates(ada.id, at(100)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn it_finds_its_persons_spaces_while_it_stands() {
+    let scene = Scene::new().await;
+    let ada = scene.person("ada", 1).await.id;
+    let bob = scene.person("bob", 2).await.id;
+    let den = scene.space("ada", "den").await;
+    record(&scene, certificate(7, ada, 1, 9)).await;
+    let found = async |user, serial, digest: u8, named: &str| {
+        let pass = Pass::Certificate { serial: Serial::new(serial), digest: &[digest; 32] };
+        matches!(scene.store.find_space(user, pass, &reference(named)).await.unwrap(), FindSpace::Found(_))
+    };
+    for named in ["den", &den.to_string()] {
+        assert!(found(ada, 7, 9, named).await);
+        assert!(!found(ada, 7, 8, named).await, "other contents");
+        assert!(!found(ada, 8, 9, named).await, "another serial");
+        assert!(!found(bob, 7, 9, named).await, "another person");
+    }
+    scene.store.revoke_certificate(ada, Serial::new(7), at(2)).await.unwrap();
+    assert!(!found(ada, 7, 9, "den").await);
 }
 
 #[tokio::test]

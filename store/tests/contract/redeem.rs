@@ -3,7 +3,7 @@ use std::time::Duration;
 use spaces_protocol::name::Role;
 use spaces_store::{AddKey, AuthKeyState, FindSpace, Grant, LastKey, Redeem, Store};
 
-use crate::scene::{Scene, at, device_key, email, fingerprint, reference};
+use crate::scene::{Scene, at, device_key, email, fingerprint};
 
 async fn state(scene: &Scene) -> AuthKeyState {
     scene.store.auth_keys(at(1)).await.unwrap()[0].state
@@ -107,9 +107,7 @@ async fn an_owner_with_a_members_auth_key_stays_the_owner() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
     let ada = scene.let_in("ada", Grant::Member(den), 1).await;
-    let FindSpace::Found(space) = scene.store.find_space(ada.id, &reference("den")).await.unwrap() else {
-        panic!()
-    };
+    let FindSpace::Found(space) = scene.find(ada.id, 1, "den").await else { panic!() };
     assert_eq!(space.role(), Role::Admin);
 }
 

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use spaces_protocol::name::{AuthKeyId, Email, Fingerprint, SpaceId, SpaceName, SpaceReference};
 use spaces_store::{
-    CreateSpace, Grant, Issue, NewAuthKey, NewDeviceKey, Redeem, SpaceSpec, Store, User, UserId,
+    CreateSpace, FindSpace, Grant, Issue, NewAuthKey, NewDeviceKey, Pass, Redeem, SpaceSpec, Store, User,
+    UserId,
 };
 use tempfile::TempDir;
 
@@ -61,6 +62,12 @@ impl Scene {
             Redeem::Redeemed(user) => user,
             refused @ (Redeem::Refused | Redeem::KeyTaken | Redeem::TooManyKeys) => panic!("{refused:?}"),
         }
+    }
+
+    /// What somebody gets who comes in by the key of this number.
+    pub(crate) async fn find(&self, user: UserId, key: u8, named: &str) -> FindSpace {
+        let key = fingerprint(key);
+        self.store.find_space(user, Pass::Key(&key), &reference(named)).await.unwrap()
     }
 
     pub(crate) async fn space(&self, owner: &str, name: &str) -> SpaceId {

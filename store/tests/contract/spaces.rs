@@ -1,8 +1,8 @@
 use spaces_protocol::name::{Role, SpaceId};
 use spaces_protocol::setting::Forwarding;
-use spaces_store::{AnySpace, CreateSpace, Desired, FindSpace, Grant, Observed, Space};
+use spaces_store::{AnySpace, CreateSpace, Desired, FindSpace, Grant, LastKey, Observed, Space};
 
-use crate::scene::{Scene, at, email, reference, space_name, spec};
+use crate::scene::{Scene, at, email, fingerprint, reference, space_name, spec};
 
 #[tokio::test]
 async fn a_name_is_its_owners_only_one() {
@@ -31,7 +31,7 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
         created_at: at(0),
     };
     for text in ["den".to_owned(), den.to_string()] {
-        let found = scene.store.find_space(ada.id, &reference(&text)).await.unwrap();
+        let found = scene.find(ada.id, 1, &text).await;
         let FindSpace::Found(found) = found else { panic!("{found:?}") };
         assert_eq!((found.role(), found.get()), (Role::Admin, &expected));
     }
@@ -44,10 +44,28 @@ async fn a_foreign_space_and_none_at_all_look_the_same() {
     let ada = scene.person("ada", 1).await.id;
     let foreign = scene.space("bob", "den").await;
     for text in ["den".to_owned(), foreign.to_string(), "attic".to_owned(), SpaceId::new(77).to_string()] {
-        let answer = scene.store.find_space(ada, &reference(&text)).await.unwrap();
+        let answer = scene.find(ada, 1, &text).await;
         assert_eq!(answer, FindSpace::Absent, "{text}");
     }
     assert_eq!(scene.store.spaces_of(ada).await.unwrap(), []);
+}
+
+/// Ada goes on with a key that was removed, and with one that is another person's.
+#[tokio::test]
+async fn a_key_that_is_not_theirs_any_more_finds_nothing() {
+    let scene = Scene::new().await;
+    let ada = scene.person("ada", 1).await.id;
+    let bob = scene.person("bob", 2).await.id;
+    let den = scene.space("ada", "den").await;
+    for text in ["den".to_owned(), den.to_string()] {
+        assert!(matches!(scene.find(ada, 1, &text).await, FindSpace::Found(_)), "{text}");
+        assert_eq!(scene.find(ada, 2, &text).await, FindSpace::Absent, "{text}");
+        assert_eq!(scene.find(bob, 1, &text).await, FindSpace::Absent, "{text}");
+    }
+    scene.store.remove_key(ada, &fingerprint(1), LastKey::Remove, at(1)).await.unwrap();
+    for text in ["den".to_owned(), den.to_string()] {
+        assert_eq!(scene.find(ada, 1, &text).await, FindSpace::Absent, "{text}");
+    }
 }
 
 #[tokio::test]
@@ -57,9 +75,9 @@ async fn a_name_of_several_is_ambiguous_among_those_one_can_use() {
     let shared = scene.space("bob", "den").await;
     let foreign = scene.space("cleo", "den").await;
     let ada = scene.let_in("ada", Grant::Member(shared), 1).await.id;
-    let answer = scene.store.find_space(ada, &reference("den")).await.unwrap();
+    let answer = scene.find(ada, 1, "den").await;
     assert_eq!(answer, FindSpace::Ambiguous(vec![own, shared]));
-    let answer = scene.store.find_space(ada, &reference(&shared.to_string())).await.unwrap();
+    let answer = scene.find(ada, 1, &shared.to_string()).await;
     assert!(matches!(answer, FindSpace::Found(space) if space.role() == Role::Member && space.id == shared));
     let any = scene.store.find_any_space(&reference("den")).await.unwrap();
     assert_eq!(any, AnySpace::Ambiguous(vec![own, shared, foreign]));

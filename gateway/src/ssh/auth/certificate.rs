@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use russh::keys::Certificate;
 use russh::keys::ssh_key::public::KeyData;
 use spaces_protocol::name::{Fingerprint, LoginName, SpaceReference};
-use spaces_store::{FindSpace, Standing, StoreError, User};
+use spaces_store::{FindSpace, Pass, Standing, StoreError, User};
 use tracing::info;
 
 use super::{Authentication, Verdict, unavailable};
@@ -107,7 +107,8 @@ impl Authentication {
     }
 
     async fn is_for(&self, user: &User, claim: &Claim, named: &SpaceReference) -> Result<bool, StoreError> {
-        match self.platform.store.find_space(user.id, named).await? {
+        let pass = Pass::Certificate { serial: claim.serial, digest: &claim.digest };
+        match self.platform.store.find_space(user.id, pass, named).await? {
             FindSpace::Found(space) => Ok(claim.restrictions.allow(Wish::Enter(space.id))),
             FindSpace::Absent | FindSpace::Ambiguous(_) => Ok(false),
         }
