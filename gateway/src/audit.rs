@@ -1,7 +1,8 @@
 //! The audit trail: who did what, when, from where, with which key, and how it ended. Never a secret.
 
+mod trail;
+
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use spaces_protocol::command::{
@@ -17,7 +18,8 @@ use crate::certificate::Fault;
 use crate::identity::{Person, Principal, ProvenKey};
 use crate::platform::Platform;
 use crate::ssh::parse_public_key;
-use crate::tasks;
+
+pub(crate) use trail::{Trail, trail};
 
 /// What is recorded of a command: a word, and what it was done to. `None` for one that changes nothing.
 pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
@@ -97,10 +99,10 @@ pub(crate) async fn command(
 /// To enter a Space, by a shell, a command, files or forwards.
 pub(crate) const ENTER: &str = "space.enter";
 
-/// Records that a person entered a Space or a session in it, or why not. Nobody waits for it: entering must not cost a write to
-/// the disk.
+/// Records that a person entered a Space or a session in it, or why not. Nobody waits for it: entering must not cost a
+/// write to the disk.
 pub(crate) fn entered(
-    platform: &Arc<Platform>,
+    platform: &Platform,
     person: &Person,
     act: (&'static str, String),
     from: IpAddr,
@@ -109,9 +111,9 @@ pub(crate) fn entered(
     let (action, target) = act;
     let entry = entry(from, action, Some(target), failure);
     let (actor, key) = (Some(person.user().email.clone()), Some(person.key().clone()));
-    let (platform, mut entry) = (Arc::clone(platform), AuditEntry { actor, key, ..entry });
+    let mut entry = AuditEntry { actor, key, ..entry };
     name_certificate(&mut entry, person);
-    drop(tasks::spawn("audit", async move { record(&platform, entry).await }));
+    platform.trail.add(entry);
 }
 
 /// Says by which certificate somebody came, whose key may be known to nobody.

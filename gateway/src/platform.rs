@@ -6,6 +6,7 @@ use spaces_protocol::auth_key::{AuthKey, GatewayMark};
 use spaces_store::{SpaceSpec, Store};
 use tokio::sync::Semaphore;
 
+use crate::audit::Trail;
 use crate::certificate::Authorities;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
@@ -19,6 +20,7 @@ pub(crate) struct Platform {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
+    pub(crate) trail: Trail,
     pub(crate) mark: GatewayMark,
     pub(crate) authorities: Authorities,
     /// Room for what clients leave behind who closed.

@@ -10,8 +10,9 @@ use spaces_provisioner::{Docker, DockerSettings, ImageName, Provisioner as _};
 use spaces_store::Store;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::info;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
 
 use crate::certificate::Authorities;
 use crate::config::Config;
@@ -20,7 +21,10 @@ use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::relay::Hub;
 use crate::tasks::Owned;
-use crate::{host_key, open_files, relay, ssh, tasks};
+use crate::{audit, host_key, open_files, relay, ssh, tasks};
+
+/// How long the last entries of the audit trail may take to be written.
+const FAREWELL: Duration = Duration::from_secs(5);
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
@@ -46,17 +50,21 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let state = config.state.clone();
     // Before the first connection: guests of Spaces that run are waiting for their doors.
     lifecycle.open_doors().await?;
+    let (trail, entries) = audit::trail();
     let platform = Arc::new(Platform {
         config,
         store: store.clone(),
         lifecycle: Arc::clone(&lifecycle),
         hub,
         limits,
+        trail,
         mark,
         authorities,
         leftovers: Semaphore::new(relay::LEFTOVERS),
     });
+    let stop = CancellationToken::new();
     let mut vital = [
+        Owned::spawn("audit", entries.keep(store.clone(), stop.clone())),
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
         Owned::spawn("accept", ssh::serve(listener, lanes, ssh_config, platform)),
@@ -69,6 +77,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
     }
     info!("stopping; spaces keep running");
+    let [trail, ..] = &mut vital;
+    stop.cancel();
+    if timeout(FAREWELL, trail.ended()).await.is_err() {
+        error!("the audit trail could not be written to its end");
+    }
     drop(vital);
     store.close().await;
     Ok(())

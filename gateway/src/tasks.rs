@@ -34,6 +34,12 @@ impl Owned {
         Self(spawn(name, task))
     }
 
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) {
+        // A crash is an end too, and the log has it.
+        drop((&mut self.0).await);
+    }
+
     /// Whether it ended by itself.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_finished()
