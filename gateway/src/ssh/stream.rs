@@ -1,14 +1,16 @@
-//! A client's TCP connection, with three things that SSH needs and russh does not do: it ends if nobody
-//! authenticates in time, it ends if the client takes nothing for too long, and it does not wait for delayed ACKs
-//! while the two sides still ask and answer.
+//! A client's TCP connection, with four things that SSH needs and russh does not do: it ends if nobody
+//! authenticates in time, it ends if the client takes nothing for too long, it does not wait for delayed ACKs
+//! while the two sides still ask and answer, and it reads a packet with one system call.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Buf as _, Bytes};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,6 +18,10 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// Reads after which a connection is no longer in its first exchanges. Each delayed ACK before costs 40 ms.
 const QUICK_READS: u32 = 50;
+
+/// russh reads the four bytes of a packet's length, and then the packet. Typing and requests fit in this; of longer
+/// packets it takes the beginning, and the rest is read to where it goes.
+const READ_AHEAD: usize = 4096;
 
 /// How long a stranger or a newcomer has for what they may do. They hold a connection without a key.
 const VISIT: Duration = Duration::from_mins(5);
@@ -42,6 +48,8 @@ impl Standing {
 /// The stream that russh reads and writes.
 pub(crate) struct ClientStream {
     tcp: TcpStream,
+    /// What was read and not asked for yet. Connections that are idle hold no memory for it.
+    ahead: Bytes,
     quick_reads: u32,
     standing: Arc<Standing>,
     welcome: bool,
@@ -64,6 +72,7 @@ impl ClientStream {
     ) -> Self {
         Self {
             tcp,
+            ahead: Bytes::new(),
             quick_reads: QUICK_READS,
             standing,
             welcome: false,
@@ -108,12 +117,26 @@ impl AsyncRead for ClientStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check_grace(context)?;
+        if self.ahead.has_remaining() {
+            let count = self.ahead.len().min(buffer.remaining());
+            buffer.put_slice(&self.ahead.split_to(count));
+            return Poll::Ready(Ok(()));
+        }
         if self.quick_reads > 0 {
             self.quick_reads -= 1;
             // The kernel falls back by itself, so it is told again. Refused: only slower.
             drop(SockRef::from(&self.tcp).set_tcp_quickack(true));
         }
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        if buffer.remaining() >= READ_AHEAD {
+            return Pin::new(&mut self.tcp).poll_read(context, buffer);
+        }
+        let mut ahead = [MaybeUninit::uninit(); READ_AHEAD];
+        let mut ahead = ReadBuf::uninit(&mut ahead);
+        ready!(Pin::new(&mut self.tcp).poll_read(context, &mut ahead))?;
+        let (asked, rest) = ahead.filled().split_at(ahead.filled().len().min(buffer.remaining()));
+        buffer.put_slice(asked);
+        self.ahead = Bytes::copy_from_slice(rest);
+        Poll::Ready(Ok(()))
     }
 }
 
