@@ -47,9 +47,22 @@ pub(crate) async fn serve(space: Rc<Space>, ticket: u64) -> Result<(), Connectio
     let Ok(opened) = time::timeout(START_DEADLINE, open(&space, ticket)).await else {
         return Ok(());
     };
-    let Some((frames, writer, task)) = opened? else {
-        return Ok(());
-    };
+    match opened? {
+        Some(begun) => perform(space, begun).await,
+        None => Ok(()),
+    }
+}
+
+/// A connection on which the gateway has begun something.
+pub(crate) struct Begun {
+    frames: FrameReader,
+    writer: FrameWriter,
+    task: Task,
+}
+
+/// Does what was begun, to its end.
+pub(crate) async fn perform(space: Rc<Space>, begun: Begun) -> Result<(), ConnectionError> {
+    let Begun { frames, writer, task } = begun;
     match task {
         Task::Run(start) if start.program == Program::Sftp => hand_over(&space, frames, writer, &start).await,
         Task::Run(start) => run_program(&space, frames, writer, &start).await,
@@ -90,11 +103,8 @@ pub(crate) enum End {
     GatewaySide,
 }
 
-async fn open(
-    space: &Space,
-    ticket: u64,
-) -> Result<Option<(FrameReader, FrameWriter, Task)>, ConnectionError> {
-    let (mut frames, writer) = loop {
+async fn open(space: &Space, ticket: u64) -> Result<Option<Begun>, ConnectionError> {
+    let (frames, writer) = loop {
         match dial(&space.socket, Hello::Channel { ticket }).await {
             Err(ConnectionError::Socket(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 time::sleep(BACKLOG_PAUSE).await;
@@ -102,9 +112,17 @@ async fn open(
             result => break result?,
         }
     };
+    begun(frames, writer).await
+}
+
+/// Waits for what the gateway begins; `None` when it has closed.
+pub(crate) async fn begun(
+    mut frames: FrameReader,
+    writer: FrameWriter,
+) -> Result<Option<Begun>, ConnectionError> {
     match frames.next().await? {
         None => Ok(None),
-        Some(Frame::Message(ToGuest::Begin(task))) => Ok(Some((frames, writer, task))),
+        Some(Frame::Message(ToGuest::Begin(task))) => Ok(Some(Begun { frames, writer, task })),
         Some(
             Frame::Message(
                 ToGuest::Open { .. }

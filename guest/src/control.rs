@@ -7,9 +7,12 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use spaces_protocol::frame::{Frame, Hello, ToGuest, VERSION};
 use tokio::time::{self, Instant};
 
+use crate::channel::Begun;
 use crate::connection::{ConnectionError, dial};
 use crate::space::Space;
 use crate::{channel, journal, tasks};
@@ -19,6 +22,9 @@ const FASTEST: Duration = Duration::from_millis(20);
 
 /// Longest wait; also how long a connection must have lived to count as a good one.
 const SLOWEST: Duration = Duration::from_millis(250);
+
+/// Connections that are kept ready: one, and another for whoever comes while it is replaced.
+const SPARES: usize = 2;
 
 /// Dials, serves, and dials again. Never returns.
 pub(crate) async fn keep_connected(space: &Rc<Space>) {
@@ -58,24 +64,45 @@ impl Outage {
     }
 }
 
-/// One connection, from dialling to its end.
+/// One connection, from dialling to its end, and the spare ones beside it.
 async fn serve(space: &Rc<Space>) -> Result<(), ConnectionError> {
     let (mut frames, _writer) = dial(&space.socket, Hello::Control { version: VERSION }).await?;
-    while let Some(frame) = frames.next().await? {
-        let ticket = match frame {
-            Frame::Message(ToGuest::Open { ticket }) => ticket,
-            Frame::Message(
-                ToGuest::Begin(_)
-                | ToGuest::StdinEof
-                | ToGuest::OutputClosed
-                | ToGuest::Resize(_)
-                | ToGuest::Signal(_),
-            )
-            | Frame::Stdin(_)
-            | Frame::Stdout(_)
-            | Frame::Stderr(_) => return Err(ConnectionError::OutOfTurn),
-        };
-        tasks::spawn("channel", channel::serve(Rc::clone(space), ticket));
+    let mut spares: FuturesUnordered<_> = (0..SPARES).map(|_| spare(space, Duration::ZERO)).collect();
+    loop {
+        tokio::select! {
+            frame = frames.next() => match frame? {
+                None => return Ok(()),
+                Some(Frame::Message(ToGuest::Open { ticket })) => {
+                    tasks::spawn("channel", channel::serve(Rc::clone(space), ticket));
+                }
+                Some(
+                    Frame::Message(
+                        ToGuest::Begin(_)
+                        | ToGuest::StdinEof
+                        | ToGuest::OutputClosed
+                        | ToGuest::Resize(_)
+                        | ToGuest::Signal(_),
+                    )
+                    | Frame::Stdin(_)
+                    | Frame::Stdout(_)
+                    | Frame::Stderr(_),
+                ) => return Err(ConnectionError::OutOfTurn),
+            },
+            Some(used) = spares.next() => match used {
+                Ok(Some(begun)) => {
+                    tasks::spawn("channel", channel::perform(Rc::clone(space), begun));
+                    spares.push(spare(space, Duration::ZERO));
+                }
+                // The gateway has enough of them, or goes away: the control connection tells which.
+                Ok(None) | Err(_) => spares.push(spare(space, SLOWEST)),
+            },
+        }
     }
-    Ok(())
+}
+
+/// Keeps a connection ready until the gateway begins something on it; `None` when it has closed.
+async fn spare(space: &Space, pause: Duration) -> Result<Option<Begun>, ConnectionError> {
+    time::sleep(pause).await;
+    let (frames, writer) = dial(&space.socket, Hello::Spare).await?;
+    channel::begun(frames, writer).await
 }

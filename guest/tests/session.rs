@@ -314,6 +314,18 @@ fn a_gateway_that_comes_back_is_found_and_channels_outlive_its_absence() {
 }
 
 #[test]
+fn a_connection_that_is_kept_ready_serves_a_channel_and_is_replaced() {
+    let gateway = Gateway::start();
+    for _ in 0..5 {
+        let end = gateway.open_spare(command("cat; echo out; exit 3")).finish_without_input();
+        assert_eq!((end.stdout, end.exit), (b"out\n".to_vec(), Some(Exit::Status(3))));
+    }
+    gateway.refuse_spares();
+    assert_eq!(gateway.open_spare(command("echo again")).finish_without_input().stdout, b"again\n");
+    assert_eq!(gateway.run(command("echo asked for")).finish().stdout, b"asked for\n");
+}
+
+#[test]
 fn a_stop_asks_programs_to_end_and_says_how_they_did() {
     let mut gateway = Gateway::start();
     let mut channel =

@@ -14,6 +14,9 @@
 //!   |-- (connection closed) -------------------->|   the close says that its output is complete
 //! ```
 //!
+//! A guest keeps a few connections ready besides (`Hello::Spare`), on which the gateway may begin at any time: then
+//! there is no ticket, and nothing to wait for.
+//!
 //! Instead of a program a channel may be a socket of the Space ([`Task::Dial`], [`Task::Adopt`]), whose two
 //! directions end apart ([`ToGuest::StdinEof`], [`FromGuest::StdoutEof`]), or somebody who listens for such sockets
 //! ([`Task::Listen`], then [`FromGuest::Accepted`] for each, as long as the channel is there).
@@ -39,7 +42,7 @@ pub use display::{Connections, Cookie, Display};
 
 /// Spoken version. New messages go to the end of their enums: a Space that ran through an upgrade of the gateway
 /// has the guest it was started with, and is not asked for what that guest does not know.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// The oldest guest that a gateway still talks with.
 pub const OLDEST_VERSION: u16 = 2;
@@ -179,6 +182,8 @@ pub enum Hello {
         /// The ticket out of [`ToGuest::Open`].
         ticket: u64,
     },
+    /// A connection for the next channel that the gateway wants, so that it need not ask for one first.
+    Spare,
 }
 
 /// From the gateway to a guest.

@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt as _;
 
 use rogue::{Line, Rogue};
-use spaces_protocol::frame::{Exit, FromGuest, Hello, Listening, MAX_FRAME, Task, VERSION};
+use spaces_protocol::frame::{Exit, FromGuest, Hello, Listening, MAX_FRAME, Task, ToGuest, VERSION};
 use spaces_tests::{Background, Person, Platform, eventually};
 
 /// More than the gateway needs, far less than what these attacks would have it keep.
@@ -160,6 +160,30 @@ fn a_ticket_opens_one_channel_and_a_guess_none() {
     setting.rogue.control.expect_end();
     setting.assert_unharmed();
     setting.assert_logged("a guest spoke on its control connection", 1);
+}
+
+/// The attack: connections kept ready that lead nowhere: some are closed, some have spoken, and there are many of them.
+#[test]
+fn a_spare_connection_serves_if_it_is_there_and_quiet() {
+    let mut setting = Setting::new();
+    let mut kept: Vec<_> = (0..20).map(|_| setting.rogue.spare()).collect();
+    for line in kept.iter_mut().skip(4) {
+        line.expect_end();
+    }
+    kept.truncate(4);
+    let mut used = kept.pop().expect("four are kept");
+    kept.pop();
+    for line in &mut kept {
+        line.say(FromGuest::Started);
+    }
+    let client = setting.dial();
+    assert!(matches!(used.hear(), Some(ToGuest::Begin(Task::Dial { .. }))));
+    used.say(FromGuest::Failed("a spare one".to_owned()));
+    assert!(told(client).1.contains("connect failed: a spare one"));
+    let client = setting.dial();
+    setting.rogue.channel().0.say(FromGuest::Failed("none is left".to_owned()));
+    assert!(told(client).1.contains("connect failed: none is left"));
+    setting.assert_unharmed();
 }
 
 /// The attack: connections to a listener that nobody made, as many as can be sent.

@@ -39,6 +39,13 @@ impl Rogue {
         Line::connect(&self.socket)
     }
 
+    /// One more connection that is said to be kept ready.
+    pub(crate) fn spare(&self) -> Line {
+        let mut line = self.dial();
+        line.say(FromGuest::Hello(Hello::Spare));
+        line
+    }
+
     /// The ticket that the gateway asks to be shown next.
     pub(crate) fn ticket(&mut self) -> u64 {
         match self.control.hear() {

@@ -2,18 +2,21 @@
 //! asked for them.
 //!
 //! ```text
-//! accept -> Hello::Control -> becomes the control connection (a newer one replaces an older)
+//! accept -> Hello::Control -> becomes the control connection (a newer one replaces an older, and its spares)
+//!        -> Hello::Spare   -> is kept for whoever asks next
 //!        -> Hello::Channel -> its ticket is looked up once and handed to whoever waits for it
 //!        -> anything else, or nothing in time -> closed
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use socket2::SockRef;
 use spaces_protocol::frame::{FromGuest, Hello, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
 use spaces_protocol::name::SpaceId;
 use tokio::net::{UnixListener, UnixStream};
@@ -27,6 +30,9 @@ use crate::tasks::{self, Owned};
 
 /// Connections of one guest that have not said hello yet. A guest that floods waits in its own backlog.
 const GREETING: usize = 32;
+
+/// Connections that are kept for whoever asks next. A guest that sends more has them closed.
+const SPARES: usize = 4;
 
 /// Requests for channels that the control connection has not taken yet.
 const PENDING: usize = 256;
@@ -48,6 +54,7 @@ struct Shared {
     /// What the guest speaks that connected last.
     version: AtomicU16,
     waiting: Mutex<Waiting>,
+    spares: Mutex<VecDeque<Arrived>>,
 }
 
 impl Door {
@@ -67,6 +74,7 @@ impl Door {
             control: watch::Sender::new(None),
             version: AtomicU16::new(0),
             waiting: Mutex::default(),
+            spares: Mutex::default(),
         });
         let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, _accepting: accepting })
@@ -77,8 +85,12 @@ impl Door {
         self.shared.version.load(Ordering::Relaxed)
     }
 
-    /// Asks the guest for one more connection, and waits for both of them to be there.
+    /// One more connection: one that the guest keeps ready, or else one that it is asked for. Waits for both of them to
+    /// be there.
     pub(crate) async fn channel(&self) -> Result<(GuestReader, GuestWriter), HubError> {
+        if let Some(spare) = self.shared.take_spare() {
+            return Ok(framed(spare)?);
+        }
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.issue(sender);
         let asked = timeout(ANSWER, self.shared.ask(ticket)).await;
@@ -117,8 +129,35 @@ impl Shared {
         }
     }
 
+    /// A spare connection whose guest is still there.
+    fn take_spare(&self) -> Option<Arrived> {
+        let mut spares = self.spares();
+        // Those that are of no use were closed, mostly with their Space.
+        std::iter::from_fn(|| spares.pop_front()).find(|spare| is_quiet(spare).unwrap_or(false))
+    }
+
+    fn keep_spare(&self, spare: Arrived) {
+        let mut spares = self.spares();
+        if spares.len() < SPARES {
+            spares.push_back(spare);
+        }
+    }
+
+    fn spares(&self) -> std::sync::MutexGuard<'_, VecDeque<Arrived>> {
+        self.spares.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn waiting(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the other end is there and has said nothing.
+fn is_quiet(connection: &Arrived) -> io::Result<bool> {
+    match SockRef::from(connection).peek(&mut [MaybeUninit::uninit()]) {
+        Ok(_end_or_bytes) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
@@ -164,12 +203,14 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
                 debug!(space = %shared.space, "a guest came with a ticket that nobody waits for");
                 return;
             };
-            match unframed(reader, writer) {
-                // The asker may have given up in this very moment; the guest sees a closed connection.
-                Ok(stream) => drop(asker.send(stream)),
-                Err(error) => {
-                    warn!(space = %shared.space, %error, "a guest's channel is of no use");
-                }
+            // The asker may have given up in this very moment; the guest sees a closed connection.
+            if let Some(stream) = whole(reader, writer, &shared) {
+                drop(asker.send(stream));
+            }
+        }
+        Ok(FromGuest::Hello(Hello::Spare)) => {
+            if let Some(stream) = whole(reader, writer, &shared) {
+                shared.keep_spare(stream);
             }
         }
         Ok(
@@ -190,11 +231,19 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
     }
 }
 
+/// A connection for another thread, unless the guest said more on it than hello.
+fn whole(reader: GuestReader, writer: GuestWriter, shared: &Shared) -> Option<Arrived> {
+    let stream = unframed(reader, writer);
+    stream.inspect_err(|error| warn!(space = %shared.space, %error, "a guest's channel is of no use")).ok()
+}
+
 /// Serves one control connection until it ends or a newer one takes its place.
 async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shared) {
     let (sender, mut tickets) = mpsc::channel(PENDING);
     // Before our own entry: whatever replaces it is then sure to be seen.
     let mut newest = shared.control.subscribe();
+    // Spares of a guest that was there before lead nowhere.
+    shared.spares().clear();
     shared.control.send_replace(Some(sender.clone()));
     info!(space = %shared.space, "guest connected");
     let ours = |control: &Control| control.as_ref().is_some_and(|current| current.same_channel(&sender));

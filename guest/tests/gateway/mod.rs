@@ -1,12 +1,13 @@
 //! A gateway for tests: one guest, a socket in a temporary folder, blocking reads with a deadline.
 
-use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use std::{fs, iter};
 
 use bytes::Bytes;
 use spaces_protocol::frame::{
@@ -15,6 +16,9 @@ use spaces_protocol::frame::{
 
 /// Far beyond what anything here takes on a loaded machine.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Connections that a guest keeps ready.
+const SPARES: usize = 2;
 
 /// Runs as root, without a terminal.
 pub(crate) fn command(text: &str) -> Start {
@@ -60,6 +64,8 @@ pub(crate) struct Gateway {
     control: UnixStream,
     guest: Child,
     next_ticket: AtomicU64,
+    /// What the guest keeps ready.
+    spares: Mutex<Vec<UnixStream>>,
 }
 
 impl Gateway {
@@ -74,7 +80,16 @@ impl Gateway {
             .spawn()
             .unwrap();
         let control = accept_control(&listener);
-        Self { folder, listener, control, guest, next_ticket: AtomicU64::new(1) }
+        let gateway = Self {
+            folder,
+            listener,
+            control,
+            guest,
+            next_ticket: AtomicU64::new(1),
+            spares: Mutex::default(),
+        };
+        gateway.await_spares();
+        gateway
     }
 
     /// Gone for a moment, with its socket; then there again.
@@ -83,16 +98,53 @@ impl Gateway {
         fs::remove_file(&socket).unwrap();
         self.listener = UnixListener::bind(&socket).unwrap();
         self.control.shutdown(std::net::Shutdown::Both).unwrap();
+        self.spares.lock().unwrap().clear();
         self.control = accept_control(&self.listener);
+        self.await_spares();
+    }
+
+    /// Waits until the guest keeps as many connections ready as it does.
+    fn await_spares(&self) {
+        while self.spares.lock().unwrap().len() < SPARES {
+            assert!(self.accept().is_none(), "it was asked for nothing");
+        }
+    }
+
+    /// Takes one connection; gives it, with what it says it is for, unless it is a spare one.
+    fn accept(&self) -> Option<(UnixStream, Hello)> {
+        let mut stream = accept(&self.listener);
+        match read(&mut stream) {
+            Some(Frame::Message(FromGuest::Hello(Hello::Spare))) => {
+                self.spares.lock().unwrap().push(stream);
+                None
+            }
+            Some(Frame::Message(FromGuest::Hello(hello))) => Some((stream, hello)),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A channel on a connection that the guest keeps ready, whose program was asked for. The guest makes another.
+    pub(crate) fn open_spare(&self, start: Start) -> Channel {
+        let stream = self.spares.lock().unwrap().pop().unwrap();
+        let mut channel = Channel::new(stream);
+        channel.send(ToGuest::Begin(Task::Run(start)));
+        self.await_spares();
+        channel
+    }
+
+    /// Closes what the guest keeps ready, and waits for others.
+    pub(crate) fn refuse_spares(&self) {
+        self.spares.lock().unwrap().clear();
+        self.await_spares();
     }
 
     /// A channel whose program was asked for.
     pub(crate) fn open(&self, start: Start) -> Channel {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         write(&self.control, Frame::Message(ToGuest::Open { ticket }));
-        let stream = accept(&self.listener);
-        let mut channel = Channel { stream, stdout: Vec::new(), stderr: Vec::new() };
-        assert_eq!(channel.message(), FromGuest::Hello(Hello::Channel { ticket }));
+        let (stream, hello) = iter::repeat_with(|| self.accept()).find_map(|asked| asked).unwrap();
+        assert_eq!(hello, Hello::Channel { ticket });
+        let mut channel = Channel::new(stream);
         channel.send(ToGuest::Begin(Task::Run(start)));
         channel
     }
@@ -172,9 +224,13 @@ pub(crate) struct End {
 }
 
 impl Channel {
+    fn new(stream: UnixStream) -> Self {
+        Self { stream, stdout: Vec::new(), stderr: Vec::new() }
+    }
+
     /// The same channel, for a second thread to write.
     pub(crate) fn writer(&self) -> Self {
-        Self { stream: self.stream.try_clone().unwrap(), stdout: Vec::new(), stderr: Vec::new() }
+        Self::new(self.stream.try_clone().unwrap())
     }
 
     pub(crate) fn send(&mut self, message: ToGuest) {
@@ -261,6 +317,13 @@ impl Channel {
             }
         }
         End { stdout: std::mem::take(&mut self.stdout), stderr: std::mem::take(&mut self.stderr), exit }
+    }
+
+    /// A program that was begun and reads nothing, to its end.
+    pub(crate) fn finish_without_input(&mut self) -> End {
+        assert_eq!(self.message(), FromGuest::Started);
+        self.send(ToGuest::StdinEof);
+        self.finish()
     }
 
     fn collect(&mut self, frame: Frame<FromGuest>) {
