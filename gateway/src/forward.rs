@@ -36,7 +36,7 @@ use crate::{audit, entrance};
 /// How long a socket in the Space may take to be connected: a little more than the guest gives it.
 const DIAL: Duration = Duration::from_secs(35);
 
-/// How long a Space may take to listen. A client's other channels may wait for it, so it is short.
+/// How long a Space may take to listen, and so a client's later requests may wait for their answers.
 const LISTEN: Duration = Duration::from_secs(10);
 
 /// How long a client may take to answer that it takes a connection.

@@ -116,7 +116,7 @@ fn answers_out_of_turn_are_refused_and_logged_once() {
         assert!(told(client).1.contains(NO_ANSWER));
         setting.assert_logged("a guest answered out of turn", count + 1);
     }
-    let client = setting.ssh(&["-v", "-o", "ExitOnForwardFailure=yes", "-R", "7000:localhost:9"], &["true"]);
+    let client = setting.ssh(&["-v", "-N", "-o", "ExitOnForwardFailure=yes", "-R", "7000:localhost:9"], &[]);
     let (mut line, _task) = setting.rogue.channel();
     line.say(FromGuest::Listening(Listening::Port(7001)));
     let (status, text) = told(client);
@@ -160,6 +160,25 @@ fn a_ticket_opens_one_channel_and_a_guess_none() {
     setting.rogue.control.expect_end();
     setting.assert_unharmed();
     setting.assert_logged("a guest spoke on its control connection", 1);
+}
+
+/// The attack: a ticket that was given to another Space's guest.
+#[test]
+fn a_ticket_opens_nothing_at_another_spaces_socket() {
+    let mut setting = Setting::new();
+    let (_carol, space) = setting.platform.owner("carol@example.com", "attic");
+    let accomplice = Rogue::replace(&setting.platform, &space);
+    let client = setting.dial();
+    let hello = FromGuest::Hello(Hello::Channel { ticket: setting.rogue.ticket() });
+    let mut line = accomplice.dial();
+    line.say(hello.clone());
+    line.expect_end();
+    let mut line = setting.rogue.dial();
+    line.say(hello);
+    assert!(line.hear().is_some(), "where it was given it is good still");
+    line.say(FromGuest::Failed("as ever".to_owned()));
+    assert!(told(client).1.contains("connect failed: as ever"));
+    setting.assert_unharmed();
 }
 
 /// The attack: connections kept ready that lead nowhere: some are closed, some have spoken, and there are many of them.

@@ -3,7 +3,8 @@
 use std::io::Read as _;
 use std::net::TcpListener;
 
-use spaces_protocol::frame::{FromGuest, Listening, Task};
+use spaces_protocol::frame::{Exit, FromGuest, Listening, Task};
+use spaces_tests::{Background, Multiplex};
 
 use crate::{NO_ANSWER, Setting, told};
 
@@ -42,4 +43,34 @@ fn a_connection_that_is_never_handed_over_is_closed_at_the_client() {
     line.say(FromGuest::Accepted { connection: 2, from: None });
     let (_stream, _) = listener.accept().expect("the client connects again");
     setting.assert_unharmed();
+}
+
+/// The attack: a Space that takes its time to listen, to hold up all else on its client's connection. What was asked
+/// first is answered first all the same.
+#[test]
+fn a_space_that_is_slow_to_listen_holds_up_no_other_channel() {
+    let Setting { platform: _platform, mallory, mut rogue, .. } = Setting::new();
+    let multiplex = Multiplex::connect(&mallory, &[], "lair");
+    let listen = |target| Background::start(&mut multiplex.control("forward", &["-R", target]));
+    let first = listen("0:localhost:8");
+    let (mut slow, task) = rogue.channel();
+    assert!(matches!(task, Task::Listen { .. }), "{task:?}");
+    let second = listen("0:localhost:9");
+    let (mut quick, task) = rogue.channel();
+    assert!(matches!(task, Task::Listen { .. }), "{task:?}");
+    quick.say(FromGuest::Listening(Listening::Port(40_002)));
+    let program = Background::start(&mut multiplex.command(&["true"]));
+    let (mut line, task) = rogue.channel();
+    assert!(matches!(task, Task::Run(_)), "{task:?}");
+    line.say(FromGuest::Started);
+    line.say(FromGuest::Exited(Exit::Status(7)));
+    drop(line);
+    assert_eq!(program.end().code(), Some(7), "it ran while both were waited for");
+    slow.say(FromGuest::Listening(Listening::Port(40_001)));
+    for (client, port) in [(first, "40001\n"), (second, "40002\n")] {
+        let mut client = client;
+        let mut text = String::new();
+        client.stdout.as_mut().expect("it is piped").read_to_string(&mut text).expect("text");
+        assert_eq!(text, port);
+    }
 }

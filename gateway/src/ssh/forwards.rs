@@ -1,13 +1,22 @@
 //! What one connection forwards: who listens for it in the Space.
+//!
+//! ```text
+//! asked --room for it--> reserved --the Space listens--> listening --cancelled, or the connection's end--> over
+//!    \--no room--> refused          \--it does not--> refused
+//! ```
+//!
+//! A Space may take its time to listen, so that is waited for in a task of its own; russh keeps the answers in the
+//! order of the requests.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use russh::server::GlobalReply;
 use spaces_protocol::frame::{Listening, Place};
 
 use crate::forward::{Origin, Told, Way};
 use crate::refusal::Refusal;
-use crate::tasks::Owned;
+use crate::tasks::{self, Owned};
 
 /// Most that one connection may listen on.
 const LISTENERS: usize = 64;
@@ -15,73 +24,182 @@ const LISTENERS: usize = 64;
 /// The forwards of a connection. Its end ends them.
 #[derive(Default)]
 pub(crate) struct Forwards {
-    listeners: HashMap<Asked, Owned>,
+    listeners: Arc<Mutex<Listeners>>,
     pub(crate) told: Arc<Told>,
 }
 
-/// What a client asked to listen on, and names to end it. A port that it left open is the one that it was told.
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Default)]
+struct Listeners {
+    by_place: HashMap<Asked, Held>,
+    /// How many places were reserved.
+    reserved: u64,
+    over: bool,
+}
+
+/// What is at a place.
+enum Held {
+    /// Nobody yet, but for whoever made this reservation.
+    Reserved(u64),
+    Listening(Owned),
+}
+
+/// The right to put a listener somewhere.
+struct Reservation {
+    asked: Asked,
+    number: u64,
+}
+
+/// What a client asked to listen on, and names to end it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Asked {
+    /// A port that it left open is the one that it was told.
     Tcp(String, u32),
+    /// Until that one is known.
+    Open(u64),
     Unix(String),
 }
 
 impl Forwards {
-    /// Listens, if it is allowed and can be; sets a port that was left open.
-    ///
-    /// The client waits for the answer before anything else on this connection is heard: RFC 4254 has answers to
-    /// such requests in their order, and russh asks here for it.
-    pub(crate) async fn listen_tcp(
-        &mut self,
-        way: Way,
-        address: &str,
-        port: &mut u32,
-    ) -> Result<(), Refusal> {
-        let wanted = u16::try_from(*port).map_err(|_beyond| Refusal::Failed("no such port".to_owned()))?;
-        self.make_room_for(&tcp(address, *port))?;
-        let place = Place::Tcp { address: address.to_owned(), port: wanted };
-        // OpenSSH tells its forwards apart by the port that they have in the end.
-        let origin = |port| Origin::Tcp(address.to_owned(), port);
-        match way.listen(place, origin).await? {
-            // A guest that listens elsewhere than it was asked to is of no use.
-            (Listening::Port(given), listener) if wanted == 0 || given == wanted => {
-                *port = given.into();
-                self.listeners.insert(tcp(address, *port), listener);
-                Ok(())
-            }
-            _ => Err(way_off()),
-        }
+    /// Listens, if it is allowed and can be, and answers then.
+    pub(crate) fn listen_tcp(&self, way: Result<Way, Refusal>, address: &str, port: u32, reply: GlobalReply) {
+        let reserved = way.and_then(|way| {
+            let wanted = u16::try_from(port).map_err(|_beyond| Refusal::Failed("no such port".to_owned()))?;
+            let reservation = self.lock().reserve(|number| match wanted {
+                0 => Asked::Open(number),
+                port => tcp(address, port.into()),
+            })?;
+            Ok((way, wanted, reservation))
+        });
+        let (way, wanted, reservation) = match reserved {
+            Ok(reserved) => reserved,
+            Err(refusal) => return refuse(reply, &refusal),
+        };
+        let (listeners, address) = (Arc::clone(&self.listeners), address.to_owned());
+        drop(tasks::spawn("listen", async move {
+            let place = Place::Tcp { address: address.clone(), port: wanted };
+            // OpenSSH tells its forwards apart by the port that they have in the end.
+            let origin = |port| Origin::Tcp(address.clone(), port);
+            let listening = match way.listen(place, origin).await {
+                // A guest that listens elsewhere than it was asked to is of no use.
+                Ok((Listening::Port(given), listener)) if wanted == 0 || given == wanted => {
+                    Ok((given, listener))
+                }
+                Ok(_) => Err(way_off()),
+                Err(refusal) => Err(refusal),
+            };
+            let listening = listening.and_then(|(given, listener)| {
+                lock(&listeners).settle(&reservation, tcp(&address, given.into()), listener)?;
+                Ok((wanted == 0).then_some(given.into()))
+            });
+            answer(&listeners, &reservation, listening, reply);
+        }));
     }
 
+    /// Likewise for a unix socket.
+    pub(crate) fn listen_unix(&self, way: Result<Way, Refusal>, path: &str, reply: GlobalReply) {
+        let asked = Asked::Unix(path.to_owned());
+        let reserved = way.and_then(|way| Ok((way, self.lock().reserve(|_number| asked.clone())?)));
+        let (way, reservation) = match reserved {
+            Ok(reserved) => reserved,
+            Err(refusal) => return refuse(reply, &refusal),
+        };
+        let (listeners, path) = (Arc::clone(&self.listeners), path.to_owned());
+        drop(tasks::spawn("listen", async move {
+            let origin = |_port| Origin::Unix(path.clone());
+            let listening = match way.listen(Place::Unix(path.clone().into()), origin).await {
+                Ok((Listening::Path(_), listener)) => {
+                    lock(&listeners).settle(&reservation, asked, listener).map(|()| None)
+                }
+                Ok((Listening::Port(_) | Listening::Display { .. }, _)) => Err(way_off()),
+                Err(refusal) => Err(refusal),
+            };
+            answer(&listeners, &reservation, listening, reply);
+        }));
+    }
+
+    pub(crate) fn stop_tcp(&self, address: &str, port: u32) -> bool {
+        self.lock().by_place.remove(&tcp(address, port)).is_some()
+    }
+
+    pub(crate) fn stop_unix(&self, path: &str) -> bool {
+        self.lock().by_place.remove(&Asked::Unix(path.to_owned())).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Listeners> {
+        lock(&self.listeners)
+    }
+}
+
+impl Drop for Forwards {
+    fn drop(&mut self) {
+        let mut listeners = self.lock();
+        listeners.over = true;
+        listeners.by_place.clear();
+    }
+}
+
+impl Listeners {
     /// Those that ended with their Space make room.
-    fn make_room_for(&mut self, asked: &Asked) -> Result<(), Refusal> {
-        self.listeners.retain(|_asked, listener| !listener.has_ended());
-        if self.listeners.contains_key(asked) {
+    fn reserve(&mut self, asked: impl FnOnce(u64) -> Asked) -> Result<Reservation, Refusal> {
+        self.by_place.retain(|_asked, held| match held {
+            Held::Reserved(_) => true,
+            Held::Listening(listener) => !listener.has_ended(),
+        });
+        self.reserved += 1;
+        let number = self.reserved;
+        let asked = asked(number);
+        if self.by_place.contains_key(&asked) {
             return Err(Refusal::Failed("this connection listens there already".to_owned()));
         }
-        if self.listeners.len() >= LISTENERS { Err(Refusal::Full) } else { Ok(()) }
+        if self.by_place.len() >= LISTENERS {
+            return Err(Refusal::Full);
+        }
+        self.by_place.insert(asked.clone(), Held::Reserved(number));
+        Ok(Reservation { asked, number })
     }
 
-    pub(crate) fn stop_tcp(&mut self, address: &str, port: u32) -> bool {
-        self.listeners.remove(&tcp(address, port)).is_some()
+    /// Puts a listener where it is found by what the client knows of it, unless the client has given up.
+    fn settle(&mut self, reservation: &Reservation, place: Asked, listener: Owned) -> Result<(), Refusal> {
+        if self.over || !self.release(reservation) {
+            return Err(Refusal::Failed("it was cancelled".to_owned()));
+        }
+        self.by_place.insert(place, Held::Listening(listener));
+        Ok(())
     }
 
-    pub(crate) async fn listen_unix(&mut self, way: Way, path: &str) -> Result<(), Refusal> {
-        let asked = Asked::Unix(path.to_owned());
-        self.make_room_for(&asked)?;
-        let origin = |_port| Origin::Unix(path.to_owned());
-        match way.listen(Place::Unix(path.into()), origin).await? {
-            (Listening::Path(_), listener) => {
-                self.listeners.insert(asked, listener);
-                Ok(())
-            }
-            (Listening::Port(_) | Listening::Display { .. }, _) => Err(way_off()),
+    /// Whether it was still there.
+    fn release(&mut self, Reservation { asked, number }: &Reservation) -> bool {
+        let held = matches!(self.by_place.get(asked), Some(Held::Reserved(holder)) if holder == number);
+        if held {
+            self.by_place.remove(asked);
+        }
+        held
+    }
+}
+
+fn answer(
+    listeners: &Mutex<Listeners>,
+    reservation: &Reservation,
+    listening: Result<Option<u32>, Refusal>,
+    reply: GlobalReply,
+) {
+    match listening {
+        Ok(port) => reply.accept(port),
+        Err(refusal) => {
+            lock(listeners).release(reservation);
+            refuse(reply, &refusal);
         }
     }
+}
 
-    pub(crate) fn stop_unix(&mut self, path: &str) -> bool {
-        self.listeners.remove(&Asked::Unix(path.to_owned())).is_some()
-    }
+/// OpenSSH shows the words with `-v`.
+fn refuse(reply: GlobalReply, refusal: &Refusal) {
+    reply.reject(format!("remote forwarding refused: {refusal}"));
+}
+
+fn lock(listeners: &Mutex<Listeners>) -> MutexGuard<'_, Listeners> {
+    // A panic while they were held leaves them whole: each change is one call.
+    listeners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tcp(address: &str, port: u32) -> Asked {

@@ -1,12 +1,12 @@
 //! russh's callbacks for one connection. One that waits stops every channel, so each decides at once, but for those
 //! whose answer russh wants from the callback itself: a key is looked up in the store, and so is whether a Space lets
-//! its programs be lent something; a listener in a Space has ten seconds to be there (forwards.rs).
+//! its programs be lent something.
 
 use std::borrow::Cow;
 
 use russh::keys::Certificate;
 use russh::server::{
-    Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
+    Auth, ChannelOpenHandle, GlobalReply, Handler, Msg, PublicKeyOffer, Response, Session, VerifiedPublicKey,
 };
 use russh::{Channel, ChannelId, MethodKind, MethodSet, Pty, Sig};
 use spaces_protocol::frame::{Connections, Endpoint};
@@ -280,14 +280,12 @@ impl Handler for Connection {
     async fn tcpip_forward(
         &mut self,
         address: &str,
-        port: &mut u32,
+        port: u32,
+        reply: GlobalReply,
         session: &mut Session,
-    ) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle(), Wish::Forward) {
-            Ok(way) => self.forwards.listen_tcp(way, address, port).await,
-            Err(refusal) => Err(refusal),
-        };
-        Ok(granted("remote forwarding", listening, session)?.is_some())
+    ) -> Result<(), Self::Error> {
+        self.forwards.listen_tcp(self.way(session.handle(), Wish::Forward), address, port, reply);
+        Ok(())
     }
 
     async fn cancel_tcpip_forward(
@@ -299,12 +297,14 @@ impl Handler for Connection {
         Ok(self.forwards.stop_tcp(address, port))
     }
 
-    async fn streamlocal_forward(&mut self, path: &str, session: &mut Session) -> Result<bool, Self::Error> {
-        let listening = match self.way(session.handle(), Wish::Forward) {
-            Ok(way) => self.forwards.listen_unix(way, path).await,
-            Err(refusal) => Err(refusal),
-        };
-        Ok(granted("remote forwarding", listening, session)?.is_some())
+    async fn streamlocal_forward(
+        &mut self,
+        path: &str,
+        reply: GlobalReply,
+        session: &mut Session,
+    ) -> Result<(), Self::Error> {
+        self.forwards.listen_unix(self.way(session.handle(), Wish::Forward), path, reply);
+        Ok(())
     }
 
     async fn cancel_streamlocal_forward(
