@@ -2,6 +2,7 @@
 //! there.
 
 use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -10,11 +11,19 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 
-/// Reads the key in this file of the state folder, or makes one, an Ed25519 key.
+/// Reads the key in this file of the state folder, or makes one, an Ed25519 key. One that others may read is refused, as
+/// sshd does it: whoever copied it once could be the platform for ever.
 pub(crate) fn load_or_create(state: &Path, name: &str, comment: &str) -> anyhow::Result<PrivateKey> {
     let path = state.join(name);
     match PrivateKey::read_openssh_file(&path) {
         Ok(key) => {
+            let mode = path.metadata()?.permissions().mode();
+            let shut = mode & 0o077 == 0;
+            anyhow::ensure!(
+                shut,
+                "others may read the key {0}: `chmod 600 {0}`, if nobody did",
+                path.display()
+            );
             anyhow::ensure!(!key.is_encrypted(), "{} has a passphrase, which nobody types", path.display());
             write_public(&key, &path)?;
             Ok(key)
@@ -67,7 +76,6 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_for_its_owner_alone() {
-        use std::os::unix::fs::PermissionsExt as _;
         let state = tempfile::tempdir().unwrap();
         let load = || load_or_create(state.path(), "some_key", "comment").unwrap();
         let (made, read) = (load(), load());
@@ -78,6 +86,19 @@ mod tests {
         assert!(public.exists(), "the public half comes back");
         let permissions = state.path().join("some_key").metadata().unwrap().permissions();
         assert_eq!(permissions.mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let state = tempfile::tempdir().unwrap();
+        let load = || load_or_create(state.path(), "some_key", "comment");
+        load().unwrap();
+        for mode in [0o640, 0o604] {
+            std::fs::set_permissions(state.path().join("some_key"), std::fs::Permissions::from_mode(mode))
+                .unwrap();
+            let error = load().unwrap_err().to_string();
+            assert!(error.contains("others may read") && error.contains("chmod 600"), "{error}");
+        }
     }
 
     #[test]
