@@ -18,6 +18,9 @@ use super::window::Window;
 /// what a piece costs.
 const PIECES: usize = 1024;
 
+/// Pieces up to this many bytes are joined: to copy a larger one costs more than a frame of its own.
+const SMALL: usize = 8 * 1024;
+
 /// What came from the client and has not been taken by the guest yet.
 pub(super) struct Ingress<'a> {
     window: &'a mut Window,
@@ -161,7 +164,7 @@ impl<'a> Ingress<'a> {
             return Some(first);
         }
         let fits = |data: &VecDeque<Bytes>, have: usize| {
-            data.front().is_some_and(|next| have + next.len() <= MAX_DATA)
+            data.front().is_some_and(|next| next.len() <= SMALL && have + next.len() <= MAX_DATA)
         };
         if !fits(&self.data, first.len()) {
             return Some(first);
