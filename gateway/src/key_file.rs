@@ -17,8 +17,7 @@ pub(crate) fn load_or_create(state: &Path, name: &str, comment: &str) -> anyhow:
     let path = state.join(name);
     match PrivateKey::read_openssh_file(&path) {
         Ok(key) => {
-            let mode = path.metadata()?.permissions().mode();
-            let shut = mode & 0o077 == 0;
+            let others = path.metadata()?.permissions().mode() & 0o077;
             anyhow::ensure!(
                 shut,
                 "others may read the key {0}: `chmod 600 {0}`, if nobody did",
