@@ -11,15 +11,15 @@ use russh::keys::PrivateKey;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::Ed25519Keypair;
 
-/// Reads the key in this file of the state folder, or makes one, an Ed25519 key. One that others may read is refused, as
-/// sshd does it: whoever copied it once could be the platform for ever.
+/// Reads the key in this file of the state folder, or makes one, an Ed25519 key. One that others may read is refused,
+/// as sshd does it: whoever copied it once could be the platform for ever.
 pub(crate) fn load_or_create(state: &Path, name: &str, comment: &str) -> anyhow::Result<PrivateKey> {
     let path = state.join(name);
     match PrivateKey::read_openssh_file(&path) {
         Ok(key) => {
             let others = path.metadata()?.permissions().mode() & 0o077;
             anyhow::ensure!(
-                shut,
+                others == 0,
                 "others may read the key {0}: `chmod 600 {0}`, if nobody did",
                 path.display()
             );

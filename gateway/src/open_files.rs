@@ -1,4 +1,5 @@
-//! How many files this process may have open: a descriptor for each connection, and one more for each channel.
+//! How many files this process may have open: a descriptor for each connection, one more for each channel and another
+//! while its Space reads nothing, and up to five for each Space that runs.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};

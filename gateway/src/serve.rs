@@ -77,12 +77,13 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
     }
     info!("stopping; spaces keep running");
-    let [trail, ..] = &mut vital;
+    let [mut trail, watch, limits, accept] = vital;
+    // With the last, every connection: what they did is in the trail then.
+    drop((watch, limits, accept));
     stop.cancel();
     if timeout(FAREWELL, trail.ended()).await.is_err() {
         error!("the audit trail could not be written to its end");
     }
-    drop(vital);
     store.close().await;
     Ok(())
 }

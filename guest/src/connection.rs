@@ -10,10 +10,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
-use spaces_link::{Reader, Writer, rejoin, split, watch};
+use spaces_link::{Reader, Watched, Writer, rejoin, split, watch};
 use spaces_protocol::frame::{self, Frame, FromGuest, Hello, ToGuest};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 /// Why a connection is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +44,7 @@ pub(crate) enum Stream {
 /// Frames from the gateway.
 pub(crate) struct FrameReader {
     frames: Reader<ToGuest>,
-    hangup: Option<AsyncFd<Arc<OwnedFd>>>,
+    hangup: Option<Watched>,
 }
 
 /// Frames to the gateway.

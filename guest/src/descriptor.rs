@@ -8,14 +8,13 @@ use std::sync::Arc;
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
-use spaces_link::watch;
+use spaces_link::{Watched, watch};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use crate::buffers::{Buffer, Buffers};
 
 /// A descriptor that this process has and the program does not.
-pub(crate) struct Descriptor(AsyncFd<Arc<OwnedFd>>);
+pub(crate) struct Descriptor(Watched);
 
 /// What one look at a descriptor gave.
 pub(crate) enum Read {

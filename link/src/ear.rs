@@ -8,13 +8,12 @@ use std::task::{Context, Poll, ready};
 
 use nix::errno::Errno;
 use nix::libc;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, Interest, ReadBuf};
 
-use crate::watch::watch;
+use crate::watch::{Watched, watch};
 
 /// Watched for something to read, and for nothing else.
-pub(crate) struct Ear(AsyncFd<Arc<OwnedFd>>);
+pub(crate) struct Ear(Watched);
 
 impl Ear {
     pub(crate) fn new(socket: Arc<OwnedFd>) -> io::Result<Self> {

@@ -43,9 +43,9 @@ pub fn split<T: Message, U: Message>(stream: UnixStream) -> io::Result<(Reader<T
 /// frames.
 pub fn rejoin<T, U>(reader: Reader<T>, writer: Writer<U>) -> io::Result<UnixStream> {
     let parts = reader.frames.into_parts();
-    let halves = !parts.read_buf.is_empty() || writer.is_busy();
+    let mid_frame = !parts.read_buf.is_empty() || writer.is_busy();
     writer.mouth.leave();
-    if halves {
+    if mid_frame {
         return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes before their time"));
     }
     let socket = parts.io.into_socket();

@@ -13,4 +13,4 @@ mod mouth;
 mod watch;
 
 pub use frames::{Reader, Writer, rejoin, split};
-pub use watch::watch;
+pub use watch::{Watched, watch};

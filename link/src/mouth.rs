@@ -9,16 +9,16 @@ use std::task::{Context, Poll, ready};
 use nix::errno::Errno;
 use nix::sys::socket::{Shutdown, shutdown};
 use nix::sys::uio::writev;
-use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncWrite, Interest};
+use tokio::task::coop::poll_proceed;
 
-use crate::watch::watch;
+use crate::watch::{Watched, watch};
 
 /// Watched for room only while a write waits for it. Dropping it ends this direction.
 pub(crate) struct Mouth {
     socket: Arc<OwnedFd>,
     /// A descriptor of its own: the runtime watches each one once, and the other half's is watched already.
-    waiting: Option<AsyncFd<Arc<OwnedFd>>>,
+    waiting: Option<Watched>,
     end: End,
 }
 
@@ -60,18 +60,20 @@ impl AsyncWrite for Mouth {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // A reader that is always ready must not keep the thread: others have connections too.
+        let turn = ready!(poll_proceed(context));
         loop {
             if let Some(waiting) = &self.waiting {
                 let mut ready = ready!(waiting.poll_write_ready(context))?;
                 // Old news, unless the write below goes through.
                 ready.clear_ready();
             }
-            match writev(&self.socket, slices) {
+            match write(&self.socket, slices) {
                 Ok(count) => {
+                    turn.made_progress();
                     self.waiting = None;
                     return Poll::Ready(Ok(count));
                 }
-                Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if self.waiting.is_some() => {}
                 Err(Errno::EAGAIN) => {
                     let again = Arc::new(self.socket.try_clone()?);
@@ -93,5 +95,14 @@ impl AsyncWrite for Mouth {
     fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
         shutdown(self.socket.as_raw_fd(), Shutdown::Write)?;
         Poll::Ready(Ok(()))
+    }
+}
+
+fn write(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> nix::Result<usize> {
+    loop {
+        match writev(socket, slices) {
+            Err(Errno::EINTR) => {}
+            outcome => return outcome,
+        }
     }
 }

@@ -92,7 +92,7 @@ impl Store {
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         sqlx::query_as::<_, StoredEntry>(
             "SELECT at, actor, key_fingerprint, from_address, action, target, outcome, detail \
-             FROM audit ORDER BY id DESC LIMIT $1",
+             FROM audit ORDER BY at DESC, id DESC LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.readers)

@@ -83,9 +83,9 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
-/// Whether a connection that is given back may be used again. A full disk makes `SQLite` roll back by itself. sqlx's own
-/// rollback then fails, it still counts the transaction as open, and refuses each later BEGIN on that connection: close
-/// such a one.
+/// Whether a connection that is given back may be used again. A full disk makes `SQLite` roll back by itself. sqlx's
+/// own rollback then fails, it still counts the transaction as open, and refuses each later BEGIN on that connection:
+/// close such a one.
 async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
     // Lets the rollback that a dropped transaction queued happen first.
     connection.ping().await?;
@@ -97,6 +97,7 @@ fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
     let forwarding = include_str!("../migrations/0002_forwarding.sql").into_sql_str();
     let certificates = include_str!("../migrations/0003_certificates.sql").into_sql_str();
+    let audit_order = include_str!("../migrations/0004_audit_order.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -104,6 +105,7 @@ fn migrations() -> Migrator {
         simple(1, "first", first),
         simple(2, "forwarding", forwarding),
         simple(3, "certificates", certificates),
+        simple(4, "audit order", audit_order),
     ])
 }
 

@@ -132,6 +132,14 @@ impl Line {
         }
     }
 
+    /// Whether the gateway has closed by now.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.set_nonblocking(true).expect("it is a socket");
+        let ended = matches!(self.0.read(&mut [0]), Ok(0));
+        self.0.set_nonblocking(false).expect("it is a socket");
+        ended
+    }
+
     /// Makes a write fail that the gateway does not take within this time.
     pub(crate) fn give_up_after(&mut self, time: Duration) {
         self.0.set_write_timeout(Some(time)).expect("a deadline");

@@ -136,9 +136,11 @@ impl Shared {
         std::iter::from_fn(|| spares.pop_front()).find(|spare| is_quiet(spare).unwrap_or(false))
     }
 
+    /// One of a guest whose control connection has not come yet is not kept: nobody knows what that guest speaks.
     fn keep_spare(&self, spare: Arrived) {
+        let connected = self.control.borrow().is_some();
         let mut spares = self.spares();
-        if spares.len() < SPARES {
+        if connected && spares.len() < SPARES {
             spares.push_back(spare);
         }
     }

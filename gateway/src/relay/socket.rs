@@ -51,7 +51,8 @@ impl GuestReader {
 }
 
 impl GuestWriter {
-    /// Sends a message, within [`ANSWER`]: a guest that reads nothing must not hold us.
+    /// Sends a message, within [`ANSWER`]: a guest that reads nothing must not hold us. After a failure the connection
+    /// is of no use, for half of the message may have gone out.
     pub(crate) async fn message(&mut self, message: ToGuest) -> io::Result<()> {
         timeout(ANSWER, self.0.send(message)).await?
     }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use russh::server::GlobalReply;
 use spaces_protocol::frame::{Listening, Place};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::forward::{Origin, Told, Way};
 use crate::refusal::Refusal;
@@ -28,25 +29,37 @@ pub(crate) struct Forwards {
     pub(crate) told: Arc<Told>,
 }
 
-#[derive(Default)]
 struct Listeners {
     by_place: HashMap<Asked, Held>,
     /// How many places were reserved.
     reserved: u64,
+    /// Also for those that were cancelled and that a Space has not answered yet.
+    room: Arc<Semaphore>,
     over: bool,
+}
+
+impl Default for Listeners {
+    fn default() -> Self {
+        let room = Arc::new(Semaphore::new(LISTENERS));
+        Self { by_place: HashMap::new(), reserved: 0, room, over: false }
+    }
 }
 
 /// What is at a place.
 enum Held {
     /// Nobody yet, but for whoever made this reservation.
     Reserved(u64),
-    Listening(Owned),
+    Listening {
+        listener: Owned,
+        _room: OwnedSemaphorePermit,
+    },
 }
 
 /// The right to put a listener somewhere.
 struct Reservation {
     asked: Asked,
     number: u64,
+    room: OwnedSemaphorePermit,
 }
 
 /// What a client asked to listen on, and names to end it.
@@ -87,11 +100,12 @@ impl Forwards {
                 Ok(_) => Err(way_off()),
                 Err(refusal) => Err(refusal),
             };
-            let listening = listening.and_then(|(given, listener)| {
-                lock(&listeners).settle(&reservation, tcp(&address, given.into()), listener)?;
-                Ok((wanted == 0).then_some(given.into()))
-            });
-            answer(&listeners, &reservation, listening, reply);
+            let listening = listening.map(|(given, listener)| (tcp(&address, given.into()), listener));
+            let port = |place: &Asked| match place {
+                Asked::Tcp(_address, port) if wanted == 0 => Some(*port),
+                Asked::Tcp(..) | Asked::Open(_) | Asked::Unix(_) => None,
+            };
+            answer(&listeners, reservation, listening, port, reply);
         }));
     }
 
@@ -107,13 +121,11 @@ impl Forwards {
         drop(tasks::spawn("listen", async move {
             let origin = |_port| Origin::Unix(path.clone());
             let listening = match way.listen(Place::Unix(path.clone().into()), origin).await {
-                Ok((Listening::Path(_), listener)) => {
-                    lock(&listeners).settle(&reservation, asked, listener).map(|()| None)
-                }
+                Ok((Listening::Path(_), listener)) => Ok((asked, listener)),
                 Ok((Listening::Port(_) | Listening::Display { .. }, _)) => Err(way_off()),
                 Err(refusal) => Err(refusal),
             };
-            answer(&listeners, &reservation, listening, reply);
+            answer(&listeners, reservation, listening, |_place| None, reply);
         }));
     }
 
@@ -143,7 +155,7 @@ impl Listeners {
     fn reserve(&mut self, asked: impl FnOnce(u64) -> Asked) -> Result<Reservation, Refusal> {
         self.by_place.retain(|_asked, held| match held {
             Held::Reserved(_) => true,
-            Held::Listening(listener) => !listener.has_ended(),
+            Held::Listening { listener, .. } => !listener.has_ended(),
         });
         self.reserved += 1;
         let number = self.reserved;
@@ -151,24 +163,26 @@ impl Listeners {
         if self.by_place.contains_key(&asked) {
             return Err(Refusal::Failed("this connection listens there already".to_owned()));
         }
-        if self.by_place.len() >= LISTENERS {
-            return Err(Refusal::Full);
-        }
+        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_none_left| Refusal::Full)?;
         self.by_place.insert(asked.clone(), Held::Reserved(number));
-        Ok(Reservation { asked, number })
+        Ok(Reservation { asked, number, room })
     }
 
     /// Puts a listener where it is found by what the client knows of it, unless the client has given up.
-    fn settle(&mut self, reservation: &Reservation, place: Asked, listener: Owned) -> Result<(), Refusal> {
-        if self.over || !self.release(reservation) {
+    fn settle(&mut self, reservation: Reservation, place: Asked, listener: Owned) -> Result<(), Refusal> {
+        if self.over || !self.release(&reservation) {
             return Err(Refusal::Failed("it was cancelled".to_owned()));
         }
-        self.by_place.insert(place, Held::Listening(listener));
+        // Another of this connection's, which a Space that lies could end by it.
+        if self.by_place.contains_key(&place) {
+            return Err(way_off());
+        }
+        self.by_place.insert(place, Held::Listening { listener, _room: reservation.room });
         Ok(())
     }
 
     /// Whether it was still there.
-    fn release(&mut self, Reservation { asked, number }: &Reservation) -> bool {
+    fn release(&mut self, Reservation { asked, number, .. }: &Reservation) -> bool {
         let held = matches!(self.by_place.get(asked), Some(Held::Reserved(holder)) if holder == number);
         if held {
             self.by_place.remove(asked);
@@ -177,18 +191,27 @@ impl Listeners {
     }
 }
 
+/// Tells the client what came of it; `port` makes of the place what it is told where it left the port open.
 fn answer(
     listeners: &Mutex<Listeners>,
-    reservation: &Reservation,
-    listening: Result<Option<u32>, Refusal>,
+    reservation: Reservation,
+    listening: Result<(Asked, Owned), Refusal>,
+    port: impl FnOnce(&Asked) -> Option<u32>,
     reply: GlobalReply,
 ) {
-    match listening {
-        Ok(port) => reply.accept(port),
-        Err(refusal) => {
-            lock(listeners).release(reservation);
-            refuse(reply, &refusal);
+    let settled = match listening {
+        Ok((place, listener)) => {
+            let port = port(&place);
+            lock(listeners).settle(reservation, place, listener).map(|()| port)
         }
+        Err(refusal) => {
+            lock(listeners).release(&reservation);
+            Err(refusal)
+        }
+    };
+    match settled {
+        Ok(port) => reply.accept(port),
+        Err(refusal) => refuse(reply, &refusal),
     }
 }
 
