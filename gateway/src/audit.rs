@@ -12,7 +12,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Email, Fingerprint};
 use spaces_protocol::setting::Forwarding;
 use spaces_store::{AuditEntry, Outcome};
-use tracing::{debug, error};
+use tracing::debug;
 
 use crate::certificate::Fault;
 use crate::identity::{Person, Principal, ProvenKey};
@@ -63,6 +63,9 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Admin(AdminCommand::Grant(arguments)) => ("platform.grant", arguments.email.to_string()),
         Command::Admin(AdminCommand::IssueKey(arguments)) => ("auth-key.issue", arguments.email.to_string()),
         Command::Admin(AdminCommand::RevokeKey(arguments)) => ("auth-key.revoke", arguments.id.to_string()),
+        Command::Admin(AdminCommand::SetBudget(arguments)) => {
+            ("space.set-budget", arguments.space.to_string())
+        }
         Command::Admin(AdminCommand::CreateSpace(arguments)) => {
             ("space.create", format!("{}/{}", arguments.owner, arguments.name))
         }
@@ -188,7 +191,5 @@ fn entry(
 }
 
 async fn record(platform: &Platform, entry: AuditEntry) {
-    if let Err(error) = platform.store.record(&entry).await {
-        error!(error = &error as &dyn std::error::Error, action = %entry.action, "the audit trail was not written");
-    }
+    platform.trail.write(entry).await;
 }

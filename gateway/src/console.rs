@@ -6,6 +6,7 @@
 
 mod account;
 mod admin;
+mod budget;
 mod certificates;
 mod keys;
 mod lines;

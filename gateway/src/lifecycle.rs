@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
-use spaces_store::{Desired, Granted, Observed, Space, Store};
+use spaces_store::{BudgetChange, Desired, Granted, Limits, Observed, Space, SpaceSpec, Store};
 use tracing::{info, warn};
 
 pub(crate) use error::{LifecycleError, store_unavailable};
@@ -88,6 +88,29 @@ impl Lifecycle {
         .await
     }
 
+    /// An admin sets what this Space may use. The store has it first: what a crash leaves undone, the next round does.
+    pub(crate) async fn set_budget(
+        self: &Arc<Self>,
+        id: SpaceId,
+        budget: BudgetChange,
+    ) -> Result<Space, LifecycleError> {
+        let lifecycle = Arc::clone(self);
+        run("set budget", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            let before = lifecycle.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+            lifecycle.store.set_budget(id, budget).await?.ok_or(LifecycleError::Gone)?;
+            match lifecycle.make_limits_bind(id).await {
+                // What the engine will not have must not be shown as a limit.
+                Err(error) if error.refusal().is_some() => {
+                    lifecycle.take_back(&before).await?;
+                    Err(error)
+                }
+                bound => bound,
+            }
+        })
+        .await
+    }
+
     /// Makes a Space real that the store was just told of.
     pub(crate) async fn realize(
         self: &Arc<Self>,
@@ -137,6 +160,7 @@ impl Lifecycle {
             Desired::Deleted => return Err(LifecycleError::Gone),
         }
         self.hub.open_door(id).map_err(LifecycleError::Door)?;
+        let space = self.make_limits_bind(space.id).await?;
         let outcome = self.provisioner.ensure_running(&self.blueprint(&space)?, progress).await;
         let observed = match &outcome {
             Ok(()) => Observed::Running,
@@ -151,6 +175,25 @@ impl Lifecycle {
         self.confirm(id, observed).await?;
         outcome?;
         Ok(Space { observed, ..space })
+    }
+
+    /// Holds a Space to the limits that were set for it, if the engine may not know them.
+    async fn make_limits_bind(&self, id: SpaceId) -> Result<Space, LifecycleError> {
+        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+        if space.limits == Limits::Due {
+            self.provisioner.ensure_limits(&self.blueprint(&space)?).await?;
+            self.store.limits_bind(id, &space.spec).await?;
+            info!(space = %id, cpu = space.spec.cpu_millis, memory = space.spec.memory_mib, pids = space.spec.pids, "limits set");
+        }
+        Ok(space)
+    }
+
+    async fn take_back(&self, before: &Space) -> Result<(), LifecycleError> {
+        let SpaceSpec { cpu_millis, memory_mib, pids, .. } = before.spec;
+        let budget =
+            BudgetChange { cpu_millis: Some(cpu_millis), memory_mib: Some(memory_mib), pids: Some(pids) };
+        self.store.set_budget(before.id, budget).await?;
+        self.make_limits_bind(before.id).await.map(drop)
     }
 
     async fn make_it_stop(&self, id: SpaceId) -> Result<Space, LifecycleError> {

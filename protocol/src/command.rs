@@ -209,6 +209,8 @@ pub enum AdminCommand {
     RevokeKey(RevokeKeyArguments),
     /// Make a space for a person
     CreateSpace(CreateSpaceArguments),
+    /// Set what a space may use; a running one is held to it at once
+    SetBudget(SetBudgetArguments),
     /// Show the newest entries of the audit trail
     Audit(AuditArguments),
 }
@@ -267,6 +269,27 @@ pub struct CreateSpaceArguments {
     /// What to call it
     #[arg(long)]
     pub name: SpaceName,
+}
+
+/// `admin set-budget`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[command(group = clap::ArgGroup::new("limits").args(["cpu", "memory", "pids"]).required(true).multiple(true))]
+pub struct SetBudgetArguments {
+    /// Its exact name, or its sp_... id
+    #[arg(long, value_name = "SPACE")]
+    pub space: SpaceReference,
+    /// Processor time, in thousandths of a core
+    #[arg(long, value_name = "MILLIS", value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    #[serde(default)]
+    pub cpu: Option<u32>,
+    /// Memory, swap included, in MiB
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(16..=16_777_216))]
+    #[serde(default)]
+    pub memory: Option<u32>,
+    /// Processes and threads at once
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(8..=4_194_304))]
+    #[serde(default)]
+    pub pids: Option<u32>,
 }
 
 /// `admin audit`.

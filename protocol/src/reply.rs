@@ -31,6 +31,7 @@ pub enum Reply {
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
     SpaceSet(SpaceSettings),
+    BudgetSet(Budget),
     Entrance(Entrance),
     Sessions(Sessions),
     SessionKilled(SessionChange),
@@ -155,6 +156,21 @@ pub struct SpaceSettings {
     pub name: SpaceName,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
+}
+
+/// What a Space may use now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Budget {
+    /// Which.
+    pub id: SpaceId,
+    /// Its name.
+    pub name: SpaceName,
+    /// Processor time, in thousandths of a core.
+    pub cpu: u32,
+    /// Memory, swap included, in MiB.
+    pub memory: u32,
+    /// Processes and threads at once.
+    pub pids: u32,
 }
 
 /// Where `connect` leads: a Space that runs, whose id is the login name to enter it by.

@@ -7,7 +7,7 @@ use spaces_protocol::name::SpaceId;
 use crate::ImageName;
 
 /// All that is needed to make a Space's machine. What exists already is adopted as it is: a blueprint that
-/// changed does not change a machine that was made from the older one.
+/// changed does not change a machine that was made from the older one, but for its limits, where that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blueprint {
     /// Whose machine this is.

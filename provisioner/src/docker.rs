@@ -127,6 +127,11 @@ impl Provisioner for Docker {
         }
     }
 
+    #[instrument(skip_all, fields(space = %blueprint.space))]
+    async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
+        self.machine(blueprint.space).await?.limit(blueprint).await
+    }
+
     #[instrument(skip_all, fields(%space))]
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError> {
         self.machine(space).await?.stop(grace).await

@@ -65,6 +65,20 @@ impl EngineFault {
 }
 
 impl ProvisionError {
+    /// What the engine said, where it refused.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Engine { source, .. } => source.answer().map(|(_status, words)| words),
+            Self::EngineUnavailable(_)
+            | Self::EventsEnded
+            | Self::ImageMissing { .. }
+            | Self::UnusablePath { .. }
+            | Self::OutOfSubnets { .. }
+            | Self::DeadlineExceeded { .. } => None,
+        }
+    }
+
     /// Sorts a fault of the client: what never reached the engine is not its refusal.
     pub(crate) fn new(what: &'static str, fault: bollard::errors::Error) -> Self {
         use bollard::errors::Error;

@@ -33,6 +33,9 @@ pub trait Provisioner: Send + Sync {
     /// Makes what is missing and starts it. Running already: does nothing.
     async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError>;
 
+    /// Holds a machine that is there to the blueprint's limits, running or not. Absent: `Ok`.
+    async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError>;
+
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;
 

@@ -76,11 +76,11 @@ impl StoredEntry {
 impl Store {
     /// Adds a line to the trail.
     pub async fn record(&self, entry: &AuditEntry) -> Result<(), StoreError> {
-        self.record_all(std::slice::from_ref(entry)).await
+        self.record_all(&[entry]).await
     }
 
     /// Adds these lines to the trail, in this order, all or none. One sync of the disk is for all of them.
-    pub async fn record_all(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+    pub async fn record_all(&self, entries: &[&AuditEntry]) -> Result<(), StoreError> {
         let mut change = self.change().await?;
         for entry in entries {
             insert(&mut change, entry).await?;
@@ -92,7 +92,7 @@ impl Store {
     pub async fn audit(&self, limit: u32) -> Result<Vec<AuditEntry>, StoreError> {
         sqlx::query_as::<_, StoredEntry>(
             "SELECT at, actor, key_fingerprint, from_address, action, target, outcome, detail \
-             FROM audit ORDER BY at DESC, id DESC LIMIT $1",
+             FROM audit ORDER BY id DESC LIMIT $1",
         )
         .bind(i64::from(limit))
         .fetch_all(&self.readers)

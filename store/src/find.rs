@@ -48,7 +48,7 @@ macro_rules! select_spaces {
     ($($which:expr),*) => {
         concat!(
             "SELECT s.id, s.name, s.owner_id, o.email AS owner_email, s.desired, s.observed, ",
-            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.forwarding, s.created_at ",
+            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.limits, s.forwarding, s.created_at ",
             "FROM spaces s JOIN users o ON o.id = s.owner_id ",
             $($which,)*
             " ORDER BY s.id"

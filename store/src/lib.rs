@@ -13,6 +13,7 @@
 mod approval;
 mod audit;
 mod auth_keys;
+mod budget;
 mod certificates;
 mod column;
 mod error;
@@ -33,6 +34,7 @@ use sqlx::SqlitePool;
 pub use approval::{Approval, Approve, NewSpace};
 pub use audit::{AuditEntry, Outcome};
 pub use auth_keys::{AuthKeyRow, AuthKeyState, Grant, Issue, NewAuthKey, Revoke};
+pub use budget::BudgetChange;
 pub use certificates::{CertificateRow, Certify, NewCertificate, Standing};
 pub use error::StoreError;
 pub use find::{AnySpace, FindSpace, Pass};
@@ -41,7 +43,7 @@ pub use installation::InstallationId;
 pub use keys::{AddKey, DeviceKey, LastKey, NewDeviceKey, RemoveKey};
 pub use redeem::Redeem;
 pub use requests::{Recorded, RequestRow};
-pub use space::{Desired, Observed, Space, SpaceSpec};
+pub use space::{Desired, Limits, Observed, Space, SpaceSpec};
 pub use spaces::CreateSpace;
 pub use users::{User, UserId, UserRow};
 

@@ -97,7 +97,7 @@ fn migrations() -> Migrator {
     let first = include_str!("../migrations/0001_first.sql").into_sql_str();
     let forwarding = include_str!("../migrations/0002_forwarding.sql").into_sql_str();
     let certificates = include_str!("../migrations/0003_certificates.sql").into_sql_str();
-    let audit_order = include_str!("../migrations/0004_audit_order.sql").into_sql_str();
+    let budget = include_str!("../migrations/0004_budget.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -105,7 +105,7 @@ fn migrations() -> Migrator {
         simple(1, "first", first),
         simple(2, "forwarding", forwarding),
         simple(3, "certificates", certificates),
-        simple(4, "audit order", audit_order),
+        simple(4, "budget", budget),
     ])
 }
 

@@ -12,10 +12,10 @@ use spaces_protocol::setting::Forwarding;
 use crate::column::{instant, parsed, unsigned, words};
 use crate::{StoreError, UserId};
 
-/// What a Space is made of; frozen when it is made.
+/// What a Space is made of, and what it may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceSpec {
-    /// The image its filesystem starts from.
+    /// The image its filesystem starts from; frozen when it is made.
     pub image: String,
     /// Processor time, in thousandths of a core.
     pub cpu_millis: u32,
@@ -53,6 +53,16 @@ words! {
     }
 }
 
+words! {
+    /// Whether a Space is held to the limits that are set for it.
+    pub enum Limits {
+        /// It is, or will be from its making on.
+        Bind = "bind",
+        /// They were set anew, and the engine may not know.
+        Due = "due",
+    }
+}
+
 /// A Space.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Space {
@@ -70,6 +80,8 @@ pub struct Space {
     pub observed: Observed,
     /// What it is made of.
     pub spec: SpaceSpec,
+    /// Whether it is held to that.
+    pub limits: Limits,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
     /// When its owner got it.
@@ -88,6 +100,7 @@ pub(crate) struct StoredSpace {
     cpu_millis: i64,
     memory_mib: i64,
     pids: i64,
+    limits: String,
     forwarding: String,
     created_at: i64,
 }
@@ -107,6 +120,7 @@ impl StoredSpace {
                 memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
                 pids: unsigned("spaces.pids", self.pids)?,
             },
+            limits: parsed("spaces.limits", &self.limits)?,
             forwarding: parsed("spaces.forwarding", &self.forwarding)?,
             created_at: instant("spaces.created_at", self.created_at)?,
         })

@@ -1,4 +1,4 @@
-//! SIGKILL of the gateway at any point of approve, up, down and delete. After the next start the store and the
+//! SIGKILL of the gateway at any point of approve, up, down, delete and a new budget. After the next start the store and the
 //! engine agree, nothing is left over, and the same command does what it says.
 
 use spaces_tests::{Output, Person, Platform};
@@ -127,4 +127,34 @@ fn delete_survives_a_kill_at_any_point() {
         reached
     });
     assert!(points >= 6, "{points}");
+}
+
+/// The memory that the engine gives this Space, in MiB.
+fn given(platform: &Platform, id: &str) -> String {
+    let format = "{{.HostConfig.Memory}}";
+    let output = platform.docker().args(["inspect", "--format", format, &platform.container(id)]).output();
+    let bytes = String::from_utf8(output.expect("docker runs").stdout).expect("text");
+    (bytes.trim().parse::<u64>().expect("a number") >> 20).to_string()
+}
+
+#[test]
+fn a_new_budget_survives_a_kill_at_any_point() {
+    let mut scene = Scene::new();
+    let (alice, id) = scene.platform.owner("alice@example.com", "room");
+    let mut memory = 500;
+    at_every_point(|pass, moment| {
+        memory += 1;
+        let wanted = memory.to_string();
+        let set = |platform: &Platform| {
+            let words = ["admin", "set-budget", "--space", &id, "--memory", &wanted];
+            platform.admin().ssh("spaces", &words)
+        };
+        let reached = scene.killed(pass, moment, set);
+        let list = alice.ssh("spaces", &["list"]).ok();
+        let shown = list.lines().nth(1).and_then(|row| row.split_whitespace().nth(5)).expect("a row");
+        assert_eq!((shown, given(&scene.platform, &id).as_str()), (&*wanted, &*wanted), "{pass} {moment:?}");
+        set(&scene.platform).ok();
+        assert_eq!(given(&scene.platform, &id), wanted);
+        reached
+    });
 }

@@ -1,11 +1,12 @@
-//! Entries of the audit trail that nobody waits for. Those of a moment are written together: a sync of the disk for
-//! each of a hundred short sessions would take the machine from the sessions.
+//! The way of entries into the audit trail: one queue, so that they stand in the order in which things happened. Those
+//! that nobody waits for are written together, a moment's at a time: a sync of the disk for each of a hundred short
+//! sessions would take the machine from the sessions.
 
 use std::time::Duration;
 
 use spaces_store::{AuditEntry, Store};
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
@@ -16,14 +17,21 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// Most entries that are written together.
 const TOGETHER: usize = 256;
 
-/// Most that wait to be written. What does not fit goes to the log alone: so many come from somebody who floods.
+/// Most that wait to be written. What nobody waits for and does not fit goes to the log alone: so many come from
+/// somebody who floods.
 const WAITING: usize = 1024;
 
 /// Where entries go.
-pub(crate) struct Trail(Sender<AuditEntry>);
+pub(crate) struct Trail(Sender<Line>);
 
 /// Where they come out.
-pub(crate) struct Entries(Receiver<AuditEntry>);
+pub(crate) struct Entries(Receiver<Line>);
+
+struct Line {
+    entry: AuditEntry,
+    /// Whoever waits for it to be written, or to fail.
+    settled: Option<oneshot::Sender<()>>,
+}
 
 /// Both ends.
 pub(crate) fn trail() -> (Trail, Entries) {
@@ -34,8 +42,18 @@ pub(crate) fn trail() -> (Trail, Entries) {
 impl Trail {
     /// Adds an entry, to be written soon.
     pub(super) fn add(&self, entry: AuditEntry) {
-        if let Err(TrySendError::Full(entry) | TrySendError::Closed(entry)) = self.0.try_send(entry) {
-            tell_lost(&[entry]);
+        if let Err(unsent) = self.0.try_send(Line { entry, settled: None }) {
+            tell_lost(&unsent.into_inner().entry);
+        }
+    }
+
+    /// Adds an entry, and waits until it was written, or was not and is in the log.
+    pub(super) async fn write(&self, entry: AuditEntry) {
+        let (settled, wait) = oneshot::channel();
+        match self.0.send(Line { entry, settled: Some(settled) }).await {
+            // The other end is gone only with the gateway.
+            Ok(()) => drop(wait.await),
+            Err(unsent) => tell_lost(&unsent.0.entry),
         }
     }
 }
@@ -54,32 +72,52 @@ impl Entries {
             let Some(first) = first else {
                 return;
             };
-            if self.0.len() < TOGETHER {
-                tokio::select! {
-                    () = sleep(MOMENT) => {}
-                    () = stop.cancelled() => {}
-                }
-            }
-            let mut moment = vec![first];
-            while moment.len() < TOGETHER
-                && let Ok(entry) = self.0.try_recv()
-            {
-                moment.push(entry);
-            }
-            if let Err(error) = store.record_all(&moment).await {
+            let moment = self.moment(first, &stop).await;
+            let entries: Vec<_> = moment.iter().map(|line| &line.entry).collect();
+            if let Err(error) = store.record_all(&entries).await {
                 error!(error = &error as &dyn std::error::Error, "the audit trail was not written");
-                tell_lost(&moment);
+                entries.into_iter().for_each(tell_lost);
+            }
+            for settled in moment.into_iter().filter_map(|line| line.settled) {
+                // Whoever gave up waiting is not told.
+                let _gone = settled.send(()).is_err();
             }
         }
+    }
+
+    /// What is written together with the first: all that comes until somebody waits.
+    async fn moment(&mut self, first: Line, stop: &CancellationToken) -> Vec<Line> {
+        let mut moment = vec![first];
+        let over = async {
+            tokio::select! {
+                () = sleep(MOMENT) => {}
+                () = stop.cancelled() => {}
+            }
+        };
+        tokio::pin!(over);
+        while moment.len() < TOGETHER && moment.last().is_some_and(|line| line.settled.is_none()) {
+            tokio::select! {
+                line = self.0.recv() => match line {
+                    Some(line) => moment.push(line),
+                    None => break,
+                },
+                () = &mut over => break,
+            }
+        }
+        while moment.len() < TOGETHER
+            && let Ok(line) = self.0.try_recv()
+        {
+            moment.push(line);
+        }
+        moment
     }
 }
 
 /// The log is the next best place.
-fn tell_lost(entries: &[AuditEntry]) {
-    for AuditEntry { at, actor, action, target, outcome, .. } in entries {
-        let actor = actor.as_ref().map(ToString::to_string);
-        error!(%at, actor, %action, target, ?outcome, "an entry is not in the audit trail");
-    }
+fn tell_lost(entry: &AuditEntry) {
+    let AuditEntry { at, actor, action, target, outcome, .. } = entry;
+    let actor = actor.as_ref().map(ToString::to_string);
+    error!(%at, actor, %action, target, ?outcome, "an entry is not in the audit trail");
 }
 
 #[cfg(test)]
@@ -120,20 +158,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_entry_is_written_while_the_gateway_runs() {
+    async fn an_entry_that_is_waited_for_comes_after_those_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("db")).await.unwrap();
         let (trail, entries) = trail();
         let keep = entries.keep(store.clone(), CancellationToken::new());
-        let look = async {
-            trail.add(entry(1));
-            while store.audit(1).await.unwrap().is_empty() {
+        let write = async {
+            for number in 0..3 {
+                trail.add(entry(2 * number));
+                trail.write(entry(2 * number + 1)).await;
+                let newest = store.audit(2).await.unwrap().into_iter().filter_map(|entry| entry.target);
+                let expected = [2 * number + 1, 2 * number].map(|number| number.to_string());
+                assert_eq!(newest.collect::<Vec<_>>(), expected);
+            }
+            trail.add(entry(9));
+            while store.audit(1).await.unwrap()[0].target.as_deref() != Some("9") {
                 tokio::task::yield_now().await;
             }
         };
         tokio::select! {
             () = keep => panic!("it ended"),
-            () = look => {}
+            () = write => {}
         }
     }
 }

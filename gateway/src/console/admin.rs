@@ -16,6 +16,7 @@ use spaces_store::{
     AnySpace, Approval, Approve, CreateSpace, Grant, Issue, NewAuthKey, NewSpace, Outcome, Revoke,
 };
 
+use super::budget;
 use super::run::Caller;
 use super::spaces::change;
 use crate::entrance::{ambiguous, store_failed};
@@ -38,6 +39,7 @@ pub(crate) async fn run(
         AdminCommand::AuthKeys => auth_keys(caller, admin).await,
         AdminCommand::RevokeKey(arguments) => revoke_key(caller, admin, arguments.id).await,
         AdminCommand::CreateSpace(arguments) => create_space(caller, admin, arguments, progress).await,
+        AdminCommand::SetBudget(arguments) => budget::set(caller, admin, arguments).await,
         AdminCommand::Audit(arguments) => audit(caller, admin, arguments.limit.min(1000)).await,
     }
 }
@@ -160,7 +162,7 @@ async fn issue_key(
     }
 }
 
-async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<SpaceId, Failure> {
+pub(super) async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<SpaceId, Failure> {
     match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
         AnySpace::Found(space) => Ok(space.id),
         AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))),

@@ -39,6 +39,20 @@ impl LifecycleError {
         matches!(self, Self::Provision(ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded))
     }
 
+    /// What the engine said, where it refused.
+    pub(crate) fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Provision(error) => error.refusal(),
+            Self::Gone
+            | Self::PutToSleep
+            | Self::Missing
+            | Self::Door(_)
+            | Self::Store(_)
+            | Self::Image(_)
+            | Self::Crashed(_) => None,
+        }
+    }
+
     /// What the person reads, who named the Space like this.
     pub(crate) fn explain(&self, space: &str) -> Failure {
         match self {

@@ -128,7 +128,11 @@ impl Lifecycle {
             // Before anything else: the guest of a Space that runs dials us already.
             lifecycle.hub.open_door(id).map_err(LifecycleError::Door)?;
             let found = lifecycle.provisioner.observe(id).await?;
-            lifecycle.take(next_step(&space, found, stopped), id).await
+            lifecycle.take(next_step(&space, found, stopped), id).await?;
+            match space.desired {
+                Desired::Running | Desired::Stopped => lifecycle.make_limits_bind(id).await.map(drop),
+                Desired::Deleted => Ok(()),
+            }
         });
         // Logged where it ran; the next round tries again.
         drop(outcome.await);

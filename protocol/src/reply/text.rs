@@ -37,6 +37,10 @@ impl Reply {
                 };
                 out(format!("space {} {verb} forwarding\n", settings.id))
             }
+            Self::BudgetSet(budget) => out(format!(
+                "space {} may use cpu {}, memory {}, pids {}\n",
+                budget.id, budget.cpu, budget.memory, budget.pids
+            )),
             Self::SpaceCreated(change) => Text {
                 stdout: format!("{}\n", change.id),
                 stderr: format!("created space {} named {}\n", change.id, change.name),

@@ -60,6 +60,13 @@ impl Machine<'_> {
         within("connect the network", CALL, self.client.connect_network(&self.name, request)).await
     }
 
+    /// Holds the container to the blueprint's limits.
+    pub(super) async fn limit(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
+        let limits = specification::limits(blueprint);
+        let limited = self.client.update_container(&self.name, limits);
+        accept(404, within("set the container's limits", CALL, limited).await)
+    }
+
     /// Stops the container; the engine kills it when `grace` is over.
     pub(super) async fn stop(&self, grace: Duration) -> Result<(), ProvisionError> {
         let seconds = grace.as_secs() + u64::from(grace.subsec_nanos() > 0);

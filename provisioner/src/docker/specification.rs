@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use bollard::models::{
-    ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, Ipam, IpamConfig, Mount, MountType,
-    NetworkCreateRequest, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, HealthConfig, HostConfig, HostConfigLogConfig, Ipam,
+    IpamConfig, Mount, MountType, NetworkCreateRequest, ResourcesUlimits, RestartPolicy,
+    RestartPolicyNameEnum,
 };
 use spaces_protocol::frame::{GUEST_PATH, SOCKET_PATH};
 use spaces_protocol::name::SpaceId;
@@ -63,17 +64,15 @@ pub(super) fn container(
 }
 
 fn host_config(blueprint: &Blueprint, installation: &Installation) -> Result<HostConfig, ProvisionError> {
-    let memory = i64::from(blueprint.memory_mib) * 1024 * 1024;
     Ok(HostConfig {
         mounts: Some(vec![
             read_only(&blueprint.guest, GUEST_PATH)?,
             read_only(&blueprint.socket_folder, parent(SOCKET_PATH))?,
         ]),
         network_mode: Some(installation.name_of(blueprint.space)),
-        nano_cpus: Some(i64::from(blueprint.cpu_millis) * 1_000_000),
-        memory: Some(memory),
-        // Memory and swap together: equal means no swap.
-        memory_swap: Some(memory),
+        nano_cpus: Some(nano_cpus(blueprint)),
+        memory: Some(memory(blueprint)),
+        memory_swap: Some(memory(blueprint)),
         pids_limit: Some(i64::from(blueprint.pids)),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("nofile".to_owned()),
@@ -98,6 +97,26 @@ fn host_config(blueprint: &Blueprint, installation: &Installation) -> Result<Hos
         }),
         ..HostConfig::default()
     })
+}
+
+/// What the engine can change of a container that is there.
+pub(super) fn limits(blueprint: &Blueprint) -> ContainerUpdateBody {
+    ContainerUpdateBody {
+        nano_cpus: Some(nano_cpus(blueprint)),
+        memory: Some(memory(blueprint)),
+        memory_swap: Some(memory(blueprint)),
+        pids_limit: Some(i64::from(blueprint.pids)),
+        ..ContainerUpdateBody::default()
+    }
+}
+
+fn nano_cpus(blueprint: &Blueprint) -> i64 {
+    i64::from(blueprint.cpu_millis) * 1_000_000
+}
+
+/// Also of memory and swap together: equal means no swap.
+fn memory(blueprint: &Blueprint) -> i64 {
+    i64::from(blueprint.memory_mib) * 1024 * 1024
 }
 
 /// The network of a Space. Its interface's name is not for looks: the engine refuses a second network with it,
@@ -205,6 +224,18 @@ mod tests {
             },
         });
         assert_eq!(serde_json::to_value(body).unwrap(), expected);
+    }
+
+    #[test]
+    fn limits_are_those_that_a_container_is_made_with() {
+        let made = serde_json::to_value(container(&blueprint(), &"a1".parse().unwrap()).unwrap()).unwrap();
+        let update = serde_json::to_value(limits(&blueprint())).unwrap();
+        let update = update.as_object().unwrap();
+        let names: Vec<_> = update.keys().map(String::as_str).collect();
+        assert_eq!(names.len(), 4, "{names:?}");
+        for (name, value) in update {
+            assert_eq!(made["HostConfig"][name], *value, "{name}");
+        }
     }
 
     #[test]

@@ -144,3 +144,27 @@ async fn the_person_who_waits_hears_what_is_done() -> Result<()> {
     assert_eq!(sentences, ["creating the machine", "starting the machine"]);
     Ok(())
 }
+
+#[tokio::test]
+async fn limits_bind_on_a_machine_that_runs_and_on_one_that_is_stopped() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (docker, space) = (&stage.docker, SpaceId::new(1));
+    docker.ensure_limits(&stage.blueprint(1)).await.context("one that is absent needs none")?;
+    docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
+    for (memory_mib, pids) in [(99, 40), (48, 30)] {
+        let limited = Blueprint { cpu_millis: 500, memory_mib, pids, ..stage.blueprint(1) };
+        for _twice in 0..2 {
+            docker.ensure_limits(&limited).await?;
+        }
+        let machine =
+            stage.engine.inspect_container(&stage.name_of(1), None::<InspectContainerOptions>).await?;
+        let config = machine.host_config.context("no limits")?;
+        let memory = i64::from(memory_mib) << 20;
+        assert_eq!(config.nano_cpus, Some(500_000_000));
+        assert_eq!((config.memory, config.memory_swap), (Some(memory), Some(memory)));
+        assert_eq!(config.pids_limit, Some(i64::from(pids)));
+        docker.ensure_stopped(space, GRACE).await?;
+    }
+    docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
+    Ok(())
+}

@@ -1,6 +1,9 @@
 use spaces_protocol::name::{Role, SpaceId};
 use spaces_protocol::setting::Forwarding;
-use spaces_store::{AnySpace, CreateSpace, Desired, FindSpace, Grant, LastKey, Observed, Space};
+use spaces_store::{
+    AnySpace, BudgetChange, CreateSpace, Desired, FindSpace, Grant, LastKey, Limits, Observed, Space,
+    SpaceSpec,
+};
 
 use crate::scene::{Scene, at, email, fingerprint, reference, space_name, spec};
 
@@ -27,6 +30,7 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
         desired: Desired::Running,
         observed: Observed::Absent,
         spec: spec(),
+        limits: Limits::Bind,
         forwarding: Forwarding::Allow,
         created_at: at(0),
     };
@@ -156,4 +160,34 @@ async fn a_forgotten_space_is_gone_for_everybody_and_its_id_with_it() {
     assert_eq!(scene.store.set_desired(den, Desired::Running).await.unwrap(), None);
     assert_eq!(scene.store.set_observed(den, Observed::Running).await.unwrap(), None);
     assert!(scene.space("ada", "den").await > den, "an id is never used twice");
+}
+
+#[tokio::test]
+async fn a_budget_is_due_until_the_engine_knows_the_newest_one() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    let space = async || scene.store.space(den).await.unwrap().unwrap();
+    let memory = BudgetChange { memory_mib: Some(99), ..BudgetChange::default() };
+    assert_eq!(scene.store.set_budget(den, memory).await.unwrap(), Some(()));
+    let told = space().await.spec;
+    assert_eq!(told, SpaceSpec { memory_mib: 99, ..spec() }, "the others stay");
+    let others = BudgetChange { cpu_millis: Some(7), pids: Some(8), ..BudgetChange::default() };
+    scene.store.set_budget(den, others).await.unwrap();
+    scene.store.limits_bind(den, &told).await.unwrap();
+    assert_eq!(space().await.limits, Limits::Due, "those were older");
+    let newest = space().await.spec;
+    assert_eq!(newest, SpaceSpec { cpu_millis: 7, memory_mib: 99, pids: 8, ..spec() });
+    scene.store.limits_bind(den, &newest).await.unwrap();
+    assert_eq!(space().await.limits, Limits::Bind);
+}
+
+#[tokio::test]
+async fn what_is_to_be_deleted_or_is_not_there_has_no_budget() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    scene.store.set_desired(den, Desired::Deleted).await.unwrap();
+    let budget = BudgetChange { pids: Some(8), ..BudgetChange::default() };
+    for space in [den, SpaceId::new(77)] {
+        assert_eq!(scene.store.set_budget(space, budget).await.unwrap(), None);
+    }
 }

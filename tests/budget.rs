@@ -1,0 +1,75 @@
+//! What a Space may use: set by a platform admin, shown by `list`, and binding at once.
+
+use spaces_tests::{Output, Person, Platform};
+
+/// `admin set-budget` with these words.
+fn set(admin: &Person, space: &str, words: &[&str]) -> Output {
+    admin.ssh("spaces", &[&["admin", "set-budget", "--space", space], words].concat())
+}
+
+/// Processor and memory, as `list` shows them.
+fn listed(person: &Person) -> Vec<String> {
+    let list = person.ssh("spaces", &["list"]).ok();
+    list.lines().nth(1).expect("one row").split_whitespace().skip(4).take(2).map(str::to_owned).collect()
+}
+
+/// How many of forty programs at once can be started.
+fn at_once(person: &Person) -> usize {
+    let script = "for i in $(seq 40); do sleep 20 & done 2>/dev/null; jobs -p | wc -l; kill $(jobs -p)";
+    person.ssh_with(&[], "room", &["timeout 60 bash"], script.as_bytes()).stdout.trim().parse().unwrap_or(0)
+}
+
+/// Takes so many mebibytes, and says so if it got them.
+fn take(person: &Person, mebibytes: u32) -> Output {
+    let program = format!("python3 -c 'x = bytearray({mebibytes} << 20); print(len(x) >> 20)'");
+    person.ssh("room", &[&program])
+}
+
+#[test]
+fn limits_bind_at_once_on_a_space_that_runs() {
+    let platform = Platform::start();
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    assert_eq!(listed(&alice), ["2000", "4096"]);
+    assert_eq!(at_once(&alice), 40);
+    assert_eq!(take(&alice, 200).ok(), "200\n");
+    let answer = set(platform.admin(), "room", &["--memory", "128", "--pids", "30", "--cpu", "500"]).ok();
+    assert_eq!(answer, format!("space {id} may use cpu 500, memory 128, pids 30\n"));
+    assert_eq!(listed(&alice), ["500", "128"]);
+    assert!(at_once(&alice) < 30, "the limit of processes does not bind");
+    assert_ne!(take(&alice, 200).status, 0, "the limit of memory does not bind");
+    assert_eq!(take(&alice, 20).ok(), "20\n", "what is below it is given");
+    let answer = set(platform.admin(), &id, &["--memory", "512"]).ok();
+    assert_eq!(answer, format!("space {id} may use cpu 500, memory 512, pids 30\n"), "the others stay");
+    assert_eq!(take(&alice, 200).ok(), "200\n");
+}
+
+#[test]
+fn a_space_that_is_stopped_comes_up_with_the_limits_set_meanwhile() {
+    let platform = Platform::start();
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    alice.ssh("spaces", &["space", "down", "--space", "room"]).ok();
+    set(platform.admin(), &id, &["--memory", "96"]).ok();
+    alice.ssh("spaces", &["space", "up", "--space", "room"]).ok();
+    assert_ne!(take(&alice, 200).status, 0);
+    assert_eq!(take(&alice, 20).ok(), "20\n");
+}
+
+#[test]
+fn limits_that_make_no_sense_or_that_the_engine_refuses_change_nothing() {
+    let platform = Platform::start();
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    for words in [&["--cpu", "0"][..], &["--memory", "1"], &["--pids", "many"], &[]] {
+        assert_eq!(set(platform.admin(), "room", words).status, 2, "{words:?}");
+    }
+    // More cores than any engine has.
+    let refused = set(platform.admin(), &id, &["--cpu", "1000000", "--memory", "64"]).fails(1);
+    assert!(refused.starts_with("error: the container engine does not take that: "), "{refused}");
+    assert!(refused.ends_with("hint: the limits are as they were\n"), "{refused}");
+    assert_eq!(listed(&alice), ["2000", "4096"]);
+    assert_eq!(take(&alice, 200).ok(), "200\n");
+    let unknown = set(platform.admin(), "attic", &["--cpu", "500"]).fails(1);
+    assert!(unknown.starts_with("error: no space named `attic`"), "{unknown}");
+    let denied = set(&alice, "room", &["--cpu", "500"]);
+    assert_eq!(denied.status, 1, "{denied:?}");
+    assert_eq!(listed(&alice), ["2000", "4096"]);
+}
