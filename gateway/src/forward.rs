@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use russh::Channel;
 use russh::server::{ChannelOpenHandle, Handle, Msg};
+use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::frame::{Endpoint, FromGuest, Listening, Place, Task, ToGuest};
 use spaces_protocol::name::SpaceReference;
 use spaces_protocol::setting::Forwarding;
@@ -124,7 +125,8 @@ impl Way {
         }
     }
 
-    /// Has each connection to a listener carried to the client.
+    /// Has each connection to a listener carried to the client, for as long as this person may use the Space: whose key
+    /// was removed does not keep a port there.
     async fn announce(self, guest: (GuestReader, GuestWriter), origin: Origin) {
         // Kept: to drop the writer is to end the listener.
         let (mut reader, _writer) = guest;
@@ -132,17 +134,27 @@ impl Way {
             let Some(room) = self.budget.wait().await else {
                 return;
             };
+            let space = match self.entitled().await {
+                Ok(space) => space,
+                // It says nothing of this person; the connection waits for its end in the Space.
+                Err(failure) if matches!(failure.code, Code::Unavailable | Code::Internal) => continue,
+                Err(_refused) => return,
+            };
             let (way, origin) = (self.clone(), origin.clone());
-            drop(tasks::spawn("forwarded", way.adopt(connection, from, origin, room)));
+            drop(tasks::spawn("forwarded", way.adopt(space, connection, from, origin, room)));
         }
     }
 
     /// Offers the client a connection that was made in the Space, and carries it if it is taken and forwards are
     /// not denied by now.
-    async fn adopt(self, connection: u64, from: Option<SocketAddr>, origin: Origin, room: Room) {
-        let Ok(space) = self.entitled().await else {
-            return;
-        };
+    async fn adopt(
+        self,
+        space: Granted<Space>,
+        connection: u64,
+        from: Option<SocketAddr>,
+        origin: Origin,
+        room: Room,
+    ) {
         if self.unless_denied(&space).is_err() {
             // Taken to be let go: the program in the Space is told by its socket's end.
             drop(timeout(LISTEN, self.reach(&space, Task::Adopt { connection })).await);
@@ -237,7 +249,7 @@ impl Way {
     }
 
     /// The Space, if this person may still use it.
-    async fn entitled(&self) -> Result<Granted<Space>, Refusal> {
+    async fn entitled(&self) -> Result<Granted<Space>, Failure> {
         let (platform, person) = (&self.platform, &self.person);
         let found = entrance::find(platform, person, &self.space).await;
         // Once for a connection, and each time that it was refused.
@@ -245,7 +257,7 @@ impl Way {
             let space = found.as_ref().map_or_else(|_| self.space.to_string(), |space| space.id.to_string());
             audit::entered(platform, person, (audit::ENTER, space), self.from, found.as_ref().err());
         }
-        Ok(found?)
+        found
     }
 
     fn unless_denied(&self, space: &Space) -> Result<(), Refusal> {

@@ -55,6 +55,10 @@ impl Accepted {
         self.waiting.borrow_mut().remove(&connection).map(|waiting| waiting.socket)
     }
 
+    fn is_waiting(&self, connection: u64) -> bool {
+        self.waiting.borrow().contains_key(&connection)
+    }
+
     fn keep(&self, socket: Socket, room: OwnedSemaphorePermit) -> u64 {
         let (clock, taken) = oneshot::channel();
         let number = self.next.get();
@@ -68,6 +72,27 @@ impl Accepted {
             Ok::<(), Infallible>(())
         });
         number
+    }
+}
+
+/// Connections of one listener. Those that nobody has adopted end with it: whoever made them is not kept waiting.
+struct Unclaimed<'a> {
+    accepted: &'a Accepted,
+    connections: Vec<u64>,
+}
+
+impl Unclaimed<'_> {
+    fn add(&mut self, connection: u64) {
+        self.connections.retain(|earlier| self.accepted.is_waiting(*earlier));
+        self.connections.push(connection);
+    }
+}
+
+impl Drop for Unclaimed<'_> {
+    fn drop(&mut self) {
+        for connection in &self.connections {
+            drop(self.accepted.take(*connection));
+        }
     }
 }
 
@@ -89,6 +114,7 @@ pub(crate) async fn serve(
     };
     writer.send(FromGuest::Listening(listening.place.clone())).await?;
     let room = Arc::new(Semaphore::new(WAITING));
+    let mut unclaimed = Unclaimed { accepted: &space.accepted, connections: Vec::new() };
     loop {
         tokio::select! {
             frame = frames.next() => return match frame? {
@@ -99,6 +125,7 @@ pub(crate) async fn serve(
                 Ok((socket, from, permit)) => {
                     listening.count();
                     let connection = space.accepted.keep(socket, permit);
+                    unclaimed.add(connection);
                     writer.send(FromGuest::Accepted { connection, from }).await?;
                 }
                 // Out of descriptors, mostly: wait for some to be free instead of spinning.
