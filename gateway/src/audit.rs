@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use spaces_protocol::command::{
-    AdminCommand, AuthCommand, CertCommand, Command, KeyCommand, SessionCommand, SpaceCommand,
+    AdminCommand, AuthCommand, CertCommand, Command, KeyCommand, SessionCommand, SetBudgetArguments,
+    SpaceCommand,
 };
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Email, Fingerprint};
@@ -63,14 +64,20 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Admin(AdminCommand::Grant(arguments)) => ("platform.grant", arguments.email.to_string()),
         Command::Admin(AdminCommand::IssueKey(arguments)) => ("auth-key.issue", arguments.email.to_string()),
         Command::Admin(AdminCommand::RevokeKey(arguments)) => ("auth-key.revoke", arguments.id.to_string()),
-        Command::Admin(AdminCommand::SetBudget(arguments)) => {
-            ("space.set-budget", arguments.space.to_string())
-        }
+        Command::Admin(AdminCommand::SetBudget(arguments)) => ("space.set-budget", budget(arguments)),
         Command::Admin(AdminCommand::CreateSpace(arguments)) => {
             ("space.create", format!("{}/{}", arguments.owner, arguments.name))
         }
     };
     Some((action, Some(target)))
+}
+
+/// A Space, and what is set for it.
+fn budget(arguments: &SetBudgetArguments) -> String {
+    let SetBudgetArguments { space, cpu, memory, pids } = arguments;
+    let limits = [("cpu", cpu), ("memory", memory), ("pids", pids)];
+    let limits = limits.into_iter().filter_map(|(name, limit)| Some(format!("/{name}={}", (*limit)?)));
+    format!("{space}{}", limits.collect::<String>())
 }
 
 /// Records how a command ended.

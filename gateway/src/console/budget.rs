@@ -1,7 +1,7 @@
 //! Budgets: `admin set-budget`.
 
 use spaces_protocol::command::SetBudgetArguments;
-use spaces_protocol::failure::{Code, Failure, shortened};
+use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::reply::{Budget, Reply};
 use spaces_store::BudgetChange;
 
@@ -34,12 +34,19 @@ pub(super) async fn set(
             pids: space.spec.pids,
         })),
         Err(error) => Err(match error.refusal() {
-            Some(words) => {
-                let words = shortened(words, WORDS);
-                Failure::new(Code::Refused, format!("the container engine does not take that: {words}"))
-                    .hint("the limits are as they were")
-            }
+            Some(words) => Failure::new(
+                Code::Refused,
+                format!("the container engine does not take that: {}", tail(words)),
+            )
+            .hint("the limits are as they were; less memory than is in use needs a stopped space"),
             None => error.explain(&reference.to_string()),
         }),
     }
+}
+
+/// The end of what the engine says, where the cause is.
+fn tail(words: &str) -> String {
+    let excess = words.chars().count().saturating_sub(WORDS);
+    let cut = if excess > 0 { "…" } else { "" };
+    cut.chars().chain(words.chars().skip(excess)).collect()
 }
