@@ -67,7 +67,7 @@ fn limits_that_make_no_sense_or_that_the_engine_refuses_change_nothing() {
     assert!(refused.contains("\nhint: the limits are as they were"), "{refused}");
     assert_eq!(listed(&alice), ["2000", "4096"]);
     assert_eq!(take(&alice, 200).ok(), "200\n");
-    let trail = platform.admin().ssh("spaces", &["admin", "audit", "--limit", "1"]).ok();
+    let trail = platform.admin().ssh("spaces", &["admin", "audit", "--limit", "10"]).ok();
     assert!(trail.contains(&format!("{id}/cpu=1000000/memory=64")), "{trail}");
     let unknown = set(platform.admin(), "attic", &["--cpu", "500"]).fails(1);
     assert!(unknown.starts_with("error: no space named `attic`"), "{unknown}");

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use super::budget::{Budget, Room};
+use super::forwards::Unanswered;
 use crate::entrance;
 use crate::identity::{Person, Principal};
 use crate::platform::Platform;
@@ -168,8 +169,10 @@ pub(crate) fn serve(
     login: LoginName,
     purpose: Purpose,
     mut parts: ChannelParts,
+    unanswered: Unanswered,
 ) {
     let task = async move {
+        unanswered.settled().await;
         let served = AssertUnwindSafe(serve_purpose(&platform, &principal, &login, purpose, &mut parts));
         let served = served.catch_unwind().await;
         if served.is_err() {

@@ -107,7 +107,8 @@ impl Connection {
             peer: self.peer,
             local: self.local,
         };
-        serve(Arc::clone(&self.platform), principal.clone(), login.clone(), purpose, parts);
+        let unanswered = self.forwards.unanswered();
+        serve(Arc::clone(&self.platform), principal.clone(), login.clone(), purpose, parts, unanswered);
         Ok(())
     }
 

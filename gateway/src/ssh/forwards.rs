@@ -6,14 +6,17 @@
 //! ```
 //!
 //! A Space may take its time to listen, so that is waited for in a task of its own; russh keeps the answers in the
-//! order of the requests.
+//! order of the requests. Sessions that are begun meanwhile wait a little for them ([`Unanswered`]): `ssh -R` with
+//! `ExitOnForwardFailure` runs no program where it cannot listen.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use russh::server::GlobalReply;
 use spaces_protocol::frame::{Listening, Place};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::forward::{Origin, Told, Way};
 use crate::refusal::Refusal;
@@ -22,11 +25,44 @@ use crate::tasks::{self, Owned};
 /// Most that one connection may listen on.
 const LISTENERS: usize = 64;
 
+/// How long a session waits for the answers to what was asked before it. More than a Space that is well takes, and not
+/// so much that one that is not keeps people out of it.
+const ORDERLY: Duration = Duration::from_secs(1);
+
 /// The forwards of a connection. Its end ends them.
 #[derive(Default)]
 pub(crate) struct Forwards {
     listeners: Arc<Mutex<Listeners>>,
     pub(crate) told: Arc<Told>,
+    unanswered: Unanswered,
+}
+
+/// How many requests to listen have no answer yet.
+#[derive(Clone, Default)]
+pub(crate) struct Unanswered(Arc<watch::Sender<usize>>);
+
+/// One of them, until it is dropped.
+struct Asking(Unanswered);
+
+impl Unanswered {
+    fn ask(&self) -> Asking {
+        self.0.send_modify(|count| *count += 1);
+        Asking(self.clone())
+    }
+
+    /// Waits until there is none, for as long as a Space that is well takes.
+    pub(crate) async fn settled(&self) {
+        let mut count = self.0.subscribe();
+        let settled = timeout(ORDERLY, count.wait_for(|count| *count == 0)).await;
+        // Either way the session goes on.
+        drop(settled);
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|count| *count -= 1);
+    }
 }
 
 struct Listeners {
@@ -88,6 +124,7 @@ impl Forwards {
             Err(refusal) => return refuse(reply, &refusal),
         };
         let (listeners, address) = (Arc::clone(&self.listeners), address.to_owned());
+        let asking = self.unanswered.ask();
         drop(tasks::spawn("listen", async move {
             let place = Place::Tcp { address: address.clone(), port: wanted };
             // OpenSSH tells its forwards apart by the port that they have in the end.
@@ -106,6 +143,7 @@ impl Forwards {
                 Asked::Tcp(..) | Asked::Open(_) | Asked::Unix(_) => None,
             };
             answer(&listeners, reservation, listening, port, reply);
+            drop(asking);
         }));
     }
 
@@ -118,6 +156,7 @@ impl Forwards {
             Err(refusal) => return refuse(reply, &refusal),
         };
         let (listeners, path) = (Arc::clone(&self.listeners), path.to_owned());
+        let asking = self.unanswered.ask();
         drop(tasks::spawn("listen", async move {
             let origin = |_port| Origin::Unix(path.clone());
             let listening = match way.listen(Place::Unix(path.clone().into()), origin).await {
@@ -126,7 +165,13 @@ impl Forwards {
                 Err(refusal) => Err(refusal),
             };
             answer(&listeners, reservation, listening, |_place| None, reply);
+            drop(asking);
         }));
+    }
+
+    /// What sessions wait for.
+    pub(crate) fn unanswered(&self) -> Unanswered {
+        self.unanswered.clone()
     }
 
     pub(crate) fn stop_tcp(&self, address: &str, port: u32) -> bool {
