@@ -126,7 +126,8 @@ fn a_request_is_answered_only_where_an_answer_was_wanted() {
     let platform = Platform::start();
     let (alice, _) = platform.owner("alice@example.com", "room");
     let mut client = Wire::connect(&platform, &alice, "room");
-    let channel = client.run("exec tail -f /dev/null");
+    // It does not notice that nobody reads it, as `tail -f` does: its end would come between the answers.
+    let channel = client.run("exec sleep 1000");
     client.send(Packet::request(channel.number, "nonsense", 0));
     client.send(Packet::request(channel.number, "eow@openssh.com", 0));
     client.send(Packet::request(channel.number + 1, "eow@openssh.com", 1));
