@@ -1,14 +1,16 @@
 //! The configuration: config/gateway.toml holds every key with its default, a file of the operator's and
 //! `SPACES_GATEWAY_*` variables lie over it. Unknown keys are errors.
 
-use std::net::SocketAddr;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
-use spaces_provisioner::SubnetPool;
+use spaces_provisioner::{Isolation, NetworkPolicy, SubnetPool};
 
 use crate::certificate::HostName;
 
@@ -23,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) state: PathBuf,
     pub(crate) log: LogConfig,
     pub(crate) engine: EngineConfig,
+    pub(crate) isolation: IsolationConfig,
     pub(crate) space: SpaceConfig,
     pub(crate) access: AccessConfig,
     pub(crate) forwarding: ForwardingConfig,
@@ -52,6 +55,32 @@ pub(crate) struct EngineConfig {
     pub(crate) network_pool: SubnetPool,
     #[serde(deserialize_with = "duration")]
     pub(crate) reconcile_every: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct IsolationConfig {
+    pub(crate) firewall: FirewallOwner,
+    pub(crate) closed: Vec<IpNet>,
+    pub(crate) open: Vec<IpNet>,
+    pub(crate) resolvers: Vec<IpAddr>,
+}
+
+/// Who keeps Spaces apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FirewallOwner {
+    Gateway,
+    External,
+}
+
+impl fmt::Display for FirewallOwner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Gateway => "gateway",
+            Self::External => "external",
+        })
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -136,6 +165,20 @@ impl LimitsConfig {
         // The last question, too, has its time to be answered in.
         let rounds = self.keepalive_missed.get().saturating_add(1);
         self.keepalive_every().map(|every| every.saturating_mul(rounds))
+    }
+}
+
+impl IsolationConfig {
+    /// The same as the provisioner's value.
+    pub(crate) fn isolation(&self) -> Isolation {
+        match self.firewall {
+            FirewallOwner::Gateway => Isolation::Enforced(NetworkPolicy {
+                closed: self.closed.clone(),
+                open: self.open.clone(),
+                resolvers: self.resolvers.clone(),
+            }),
+            FirewallOwner::External => Isolation::External,
+        }
     }
 }
 

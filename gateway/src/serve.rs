@@ -102,6 +102,10 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
     writeln!(report, "guest        {}", guest.display())?;
     docker.ping().await.with_context(|| format!("the engine at {}", config.engine.socket.display()))?;
     writeln!(report, "engine       {}", config.engine.socket.display())?;
+    docker.try_isolation().await.context(
+        "isolation.firewall: spaces cannot be kept apart here; run the gateway as root or with CAP_NET_ADMIN",
+    )?;
+    writeln!(report, "firewall     {}", config.isolation.firewall)?;
     let here = docker.image_exists(&image).await?;
     write!(report, "image        {image}{}", if here { "" } else { " (not here: it will be pulled)" })?;
     Ok(report)
@@ -142,6 +146,7 @@ async fn docker(config: &Config, store: &Store) -> anyhow::Result<Docker> {
         socket: config.engine.socket.clone(),
         installation: installation.as_str().parse()?,
         subnets: config.engine.network_pool,
+        isolation: config.isolation.isolation(),
     }))
 }
 

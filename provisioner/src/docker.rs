@@ -28,12 +28,14 @@ use async_trait::async_trait;
 use futures_util::future::join;
 use futures_util::stream::BoxStream;
 use spaces_protocol::name::SpaceId;
-use tokio::sync::OnceCell;
-use tracing::instrument;
+use tokio::sync::{OnceCell, RwLock};
+use tracing::{instrument, warn};
 
 use self::deadline::{CALL, within};
+use crate::firewall::Firewall;
 use crate::{
-    Blueprint, Change, ImageName, Installation, Observed, Progress, ProvisionError, Provisioner, SubnetPool,
+    Blueprint, Change, ImageName, Installation, Isolation, IsolationError, Observed, Progress,
+    ProvisionError, Provisioner, SubnetPool,
 };
 
 /// Bollard's own limit for the head of an answer, in seconds: out of the way, since each call has ours.
@@ -48,6 +50,8 @@ pub struct DockerSettings {
     pub installation: Installation,
     /// Where the Spaces' networks are cut from.
     pub subnets: SubnetPool,
+    /// Who keeps them apart.
+    pub isolation: Isolation,
 }
 
 /// A local Docker Engine of API 1.41 or newer. Cheap to clone.
@@ -60,6 +64,10 @@ pub struct Docker {
 struct Engine {
     settings: DockerSettings,
     client: OnceCell<bollard::Docker>,
+    /// None where somebody else keeps Spaces apart.
+    firewall: Option<Firewall>,
+    /// Shared by those who make a network, so that whoever removes the last one's rules is alone.
+    networks: RwLock<()>,
 }
 
 /// One Space on a reachable engine.
@@ -75,7 +83,20 @@ impl Docker {
     /// Asks nothing of the engine yet: each operation does, so that a gateway can start before its engine.
     #[must_use]
     pub fn new(settings: DockerSettings) -> Self {
-        Self { engine: Arc::new(Engine { settings, client: OnceCell::new() }) }
+        let firewall = match &settings.isolation {
+            Isolation::Enforced(policy) => Some(Firewall::new(settings.installation.clone(), policy.clone())),
+            Isolation::External => None,
+        };
+        let (client, networks) = (OnceCell::new(), RwLock::new(()));
+        Self { engine: Arc::new(Engine { settings, client, firewall, networks }) }
+    }
+
+    /// Whether Spaces could be kept apart here, as far as that can be told without one.
+    pub async fn try_isolation(&self) -> Result<(), IsolationError> {
+        match &self.engine.firewall {
+            Some(firewall) => firewall.try_out().await,
+            None => Ok(()),
+        }
     }
 
     async fn machine(&self, space: SpaceId) -> Result<Machine<'_>, ProvisionError> {
@@ -86,6 +107,34 @@ impl Docker {
 }
 
 impl Engine {
+    async fn ensure_isolated(&self) -> Result<(), ProvisionError> {
+        match &self.firewall {
+            Some(firewall) => Ok(firewall.ensure().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a network that is held by the rules from its first moment.
+    async fn ensure_network(&self, machine: &Machine<'_>) -> Result<(), ProvisionError> {
+        let _shared = self.networks.read().await;
+        self.ensure_isolated().await?;
+        machine.ensure_network().await?;
+        match &self.firewall {
+            Some(firewall) => Ok(firewall.expect_interface(machine.space)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the rules down if no network is left.
+    async fn isolate_the_rest(&self) -> Result<(), ProvisionError> {
+        let Some(firewall) = &self.firewall else { return Ok(()) };
+        let _alone = self.networks.write().await;
+        if survey::networks(self.client().await?, &self.settings.installation).await?.is_empty() {
+            return Ok(firewall.remove().await?);
+        }
+        Ok(firewall.ensure().await?)
+    }
+
     /// The client, in the API version that both sides speak. A client holds no connection, so one that was
     /// made once outlives the engine's restarts.
     async fn client(&self) -> Result<&bollard::Docker, ProvisionError> {
@@ -107,6 +156,7 @@ impl Provisioner for Docker {
     #[instrument(skip_all, fields(space = %blueprint.space))]
     async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError> {
         let machine = self.machine(blueprint.space).await?;
+        self.engine.ensure_isolated().await?;
         match machine.start().await {
             // No container, or one whose network is gone: the next steps make whichever is missing.
             Err(error) if error.is_status(404) => {}
@@ -114,7 +164,7 @@ impl Provisioner for Docker {
         }
         // Both to their end even if one fails: what is under way when this returns would outrun a removal.
         let (network, container) =
-            join(machine.ensure_network(), machine.ensure_container(blueprint, progress)).await;
+            join(self.engine.ensure_network(&machine), machine.ensure_container(blueprint, progress)).await;
         container.and(network)?;
         progress.say("starting the machine");
         match machine.start().await {
@@ -125,6 +175,10 @@ impl Provisioner for Docker {
             }
             started => started,
         }
+    }
+
+    async fn ensure_isolated(&self) -> Result<(), ProvisionError> {
+        self.engine.isolate_the_rest().await
     }
 
     #[instrument(skip_all, fields(space = %blueprint.space))]
@@ -142,7 +196,12 @@ impl Provisioner for Docker {
         let machine = self.machine(space).await?;
         // In this order: a network with a running container on it is not removed.
         machine.remove_container().await?;
-        machine.remove_network().await
+        machine.remove_network().await?;
+        // What is gone needs no rules; those that are left are looked at again in a moment.
+        if let Err(error) = self.engine.isolate_the_rest().await {
+            warn!(error = &error as &dyn std::error::Error, "the firewall could not be looked at");
+        }
+        Ok(())
     }
 
     async fn observe(&self, space: SpaceId) -> Result<Observed, ProvisionError> {

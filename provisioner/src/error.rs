@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ImageName, SubnetPool};
+use crate::{ImageName, IsolationError, SubnetPool};
 
 /// What went wrong between us and the engine. Opaque: whose client we use is nobody's business.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum ProvisionError {
         /// The configured pool.
         pool: SubnetPool,
     },
+    /// Spaces cannot be kept apart here, so none starts.
+    #[error("the firewall around spaces cannot be set up")]
+    Isolation(#[from] IsolationError),
     /// The engine refused, and says why.
     #[error("the container engine refused to {what}")]
     Engine {
@@ -75,6 +78,7 @@ impl ProvisionError {
             | Self::ImageMissing { .. }
             | Self::UnusablePath { .. }
             | Self::OutOfSubnets { .. }
+            | Self::Isolation(_)
             | Self::DeadlineExceeded { .. } => None,
         }
     }

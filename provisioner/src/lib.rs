@@ -8,8 +8,10 @@
 mod blueprint;
 mod docker;
 mod error;
+mod firewall;
 mod image_name;
 mod installation;
+mod isolation;
 mod progress;
 mod provisioner;
 mod subnet;
@@ -19,6 +21,7 @@ pub use docker::{Docker, DockerSettings};
 pub use error::{EngineFault, ProvisionError};
 pub use image_name::{ImageName, ImageNameError};
 pub use installation::{Installation, InstallationError};
+pub use isolation::{Isolation, IsolationError, NetworkPolicy};
 pub use progress::Progress;
 pub use provisioner::{Change, Observed, Provisioner};
 pub use subnet::{Subnet, SubnetPool, SubnetPoolError};

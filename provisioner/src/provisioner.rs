@@ -33,6 +33,10 @@ pub trait Provisioner: Send + Sync {
     /// Makes what is missing and starts it. Running already: does nothing.
     async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError>;
 
+    /// Keeps machines apart from each other, from their host and from private networks, as long as there are any.
+    /// [`Self::ensure_running`] does so first; this is for what changes behind our back.
+    async fn ensure_isolated(&self) -> Result<(), ProvisionError>;
+
     /// Holds a machine that is there to the blueprint's limits, running or not. Absent: `Ok`.
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError>;
 

@@ -8,7 +8,9 @@ use crate::agreement::{assert_agreement, contained, told};
 
 fn platform_on(engine: &Engine, image: &str) -> Platform {
     let socket = engine.socket().display().to_string();
-    Platform::start_with(&[("ENGINE__SOCKET", &socket), ("SPACE__IMAGE", image)])
+    // Its network is another one, where no rules of ours reach.
+    let elsewhere = ("ISOLATION__FIREWALL", "external");
+    Platform::start_with(&[("ENGINE__SOCKET", &socket), ("SPACE__IMAGE", image), elsewhere])
 }
 
 #[test]

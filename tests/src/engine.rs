@@ -13,25 +13,57 @@ use crate::wait::eventually;
 /// shares nothing with it: neither bridges, nor rules of the firewall, nor mounts.
 pub struct Engine {
     folder: TempDir,
+    network: Network,
     process: Option<Child>,
+}
+
+/// Which network namespace an engine is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Network {
+    /// A new one at each start.
+    Own,
+    /// That of the thread that starts it.
+    Callers,
 }
 
 impl Engine {
     /// The name of the image that it has: nothing is in it, since a Space's guest comes from the host.
     pub const IMAGE: &str = "empty:latest";
 
+    /// The base image, where it has that.
+    pub const BASE: &str = "spaces-base:latest";
+
     /// Starts one, which needs root.
     #[track_caller]
     pub fn start() -> Self {
+        let engine = Self::start_in(Network::Own);
+        engine.import(Self::IMAGE);
+        engine
+    }
+
+    /// Starts one in this thread's network, which must be one of the test's own, with the base image.
+    #[track_caller]
+    pub fn start_beside() -> Self {
+        let engine = Self::start_in(Network::Callers);
+        let mut save = timeout_command("docker", 120);
+        let mut save = save.args(["save", Self::BASE]).stdout(Stdio::piped()).spawn().expect("docker runs");
+        let image = save.stdout.take().expect("stdout is piped");
+        let loaded = engine.docker().arg("load").stdin(image).stdout(Stdio::null()).status();
+        assert!(loaded.expect("docker runs").success());
+        assert!(save.wait().expect("it ends").success());
+        engine
+    }
+
+    #[track_caller]
+    fn start_in(network: Network) -> Self {
         // In memory where that can be had: an engine syncs a lot.
         let memory = PathBuf::from("/dev/shm");
         let place = if memory.is_dir() { memory } else { std::env::temp_dir() };
         let folder = tempfile::Builder::new().prefix("spaces-engine-").tempdir_in(place).expect("a folder");
-        let mut engine = Self { folder, process: None };
+        let mut engine = Self { folder, network, process: None };
         // The machine's own configuration file is for the machine's own engine.
         std::fs::write(engine.path("daemon.json"), "{}").expect("a file");
         engine.start_again();
-        engine.import(Self::IMAGE);
         engine
     }
 
@@ -40,7 +72,10 @@ impl Engine {
     pub fn start_again(&mut self) {
         let log = std::fs::File::create(self.path("log")).expect("a log");
         let mut command = Command::new("unshare");
-        command.args(["--net", "--mount", "dockerd"]);
+        match self.network {
+            Network::Own => command.args(["--net", "--mount", "dockerd"]),
+            Network::Callers => command.args(["--mount", "dockerd"]),
+        };
         for (flag, name) in [
             ("--config-file", "daemon.json"),
             ("--data-root", "data"),
@@ -91,7 +126,7 @@ impl Engine {
 
     /// `docker`, speaking to this engine.
     pub fn docker(&self) -> Command {
-        let mut command = timeout_command("docker", 30);
+        let mut command = timeout_command("docker", 60);
         command.env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
         command
     }

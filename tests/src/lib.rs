@@ -7,6 +7,7 @@ mod background;
 mod child;
 mod engine;
 mod multiplex;
+pub mod network;
 mod pattern;
 mod person;
 mod platform;

@@ -274,6 +274,11 @@ impl Platform {
         format!("spaces-{}-{space}", self.installation)
     }
 
+    /// The table of the firewall's rules around this installation's Spaces.
+    pub fn firewall_table(&self) -> String {
+        format!("spaces_{}", self.installation)
+    }
+
     /// The file that pins the gateway's host key.
     pub fn known_hosts(&self) -> PathBuf {
         self.folder.path().join("known_hosts")
@@ -311,5 +316,7 @@ impl Drop for Platform {
         if !networks.is_empty() {
             drop(self.docker().args(["network", "rm"]).args(networks).output());
         }
+        let table = self.firewall_table();
+        drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
     }
 }

@@ -98,6 +98,10 @@ fn explain_provision(error: &ProvisionError, space: &str) -> Failure {
             Failure::new(Code::Refused, "the platform has no network left for a space")
                 .hint("a platform admin can widen `engine.network_pool`")
         }
+        ProvisionError::Isolation(_) => {
+            Failure::new(Code::Refused, "the platform cannot keep spaces apart here, so it starts none")
+                .hint("`spaces-gateway check` tells a platform admin why")
+        }
         ProvisionError::UnusablePath { .. } | ProvisionError::Engine { .. } => {
             Failure::new(Code::Internal, format!("the container engine refused to run space `{space}`"))
                 .hint("the platform's log tells why")

@@ -14,7 +14,7 @@ use spaces_provisioner::{Observed as Found, Progress};
 use spaces_store::{Desired, Observed, Space};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{Lifecycle, LifecycleError};
 use crate::tasks;
@@ -91,6 +91,7 @@ impl Lifecycle {
     /// Compares everything. The engine is read first: a container whose Space the store does not know then is
     /// a leftover, because the store hears of a Space before the engine does.
     async fn reconcile_all(self: &Arc<Self>, stopped: Stopped) -> Result<(), LifecycleError> {
+        self.keep_apart().await?;
         let found: HashMap<SpaceId, Found> = self.provisioner.observe_all().await?.into_iter().collect();
         let folders = self.hub.folders().map_err(LifecycleError::Door)?;
         let spaces = self.store.all_spaces().await?;
@@ -108,6 +109,17 @@ impl Lifecycle {
             })
             .await;
         Ok(())
+    }
+
+    /// That they are not must not keep us from looking after them: those that run go on, and no other one starts.
+    async fn keep_apart(&self) -> Result<(), LifecycleError> {
+        match self.provisioner.ensure_isolated().await.map_err(LifecycleError::from) {
+            Err(error) if !error.is_engine_away() => {
+                error!(error = &error as &dyn std::error::Error, "spaces are not kept apart");
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 
     async fn remove_leftover(&self, id: SpaceId) -> Result<(), LifecycleError> {

@@ -41,7 +41,8 @@ pub(super) async fn observe_all(
     Ok(observed)
 }
 
-async fn networks(
+/// The Spaces that have a network.
+pub(super) async fn networks(
     client: &bollard::Docker,
     installation: &Installation,
 ) -> Result<Vec<SpaceId>, ProvisionError> {

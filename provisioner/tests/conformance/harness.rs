@@ -13,7 +13,9 @@ use bollard::query_parameters::{
 };
 use futures_util::TryStreamExt;
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Blueprint, Docker, DockerSettings, ImageName, Installation, SubnetPool};
+use spaces_provisioner::{
+    Blueprint, Docker, DockerSettings, ImageName, Installation, Isolation, NetworkPolicy, SubnetPool,
+};
 use tempfile::TempDir;
 
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
@@ -136,6 +138,8 @@ impl Stage {
         for network in self.engine.list_networks(Some(options)).await? {
             self.engine.remove_network(&network.id.context("no id")?).await?;
         }
+        let table = format!("spaces_{}", self.installation);
+        drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
         // The import may be what failed; then that is the news.
         drop(self.engine.remove_image(self.image.as_str(), None::<RemoveImageOptions>, None).await);
         Ok(())
@@ -162,7 +166,16 @@ impl Drop for Stage {
 }
 
 pub(crate) fn docker_at(socket: &Path, installation: &Installation, subnets: SubnetPool) -> Docker {
-    Docker::new(DockerSettings { socket: socket.to_owned(), installation: installation.clone(), subnets })
+    let isolation = Isolation::Enforced(NetworkPolicy {
+        closed: vec!["10.0.0.0/8".parse().expect("a network")],
+        ..NetworkPolicy::default()
+    });
+    Docker::new(DockerSettings {
+        socket: socket.to_owned(),
+        installation: installation.clone(),
+        subnets,
+        isolation,
+    })
 }
 
 fn compile(source: &str, program: &Path) -> Result<()> {

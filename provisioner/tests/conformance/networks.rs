@@ -1,5 +1,6 @@
 //! Each Space's own network.
 
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -71,6 +72,28 @@ async fn a_full_pool_is_told_and_a_freed_subnet_is_found() -> Result<()> {
     let mut subnets = stage.subnets().await?;
     subnets.sort();
     assert_eq!(subnets, ["10.214.77.16/29", "10.214.77.24/29"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_rules_of_the_firewall_stand_while_there_is_a_machine() -> Result<()> {
+    let stage = Stage::new().await?;
+    let stand = || {
+        let table = format!("spaces_{}", stage.installation);
+        let listed = Command::new("nft").args(["list", "table", "inet", &table]).output();
+        listed.is_ok_and(|output| output.status.success())
+    };
+    assert!(!stand());
+    for number in [1, 2] {
+        stage.docker.ensure_running(&stage.blueprint(number), &Progress::none()).await?;
+        assert!(stand());
+    }
+    stage.docker.ensure_absent(SpaceId::new(1)).await?;
+    assert!(stand(), "one machine is left");
+    stage.docker.ensure_absent(SpaceId::new(2)).await?;
+    assert!(!stand());
+    stage.docker.ensure_isolated().await?;
+    assert!(!stand(), "there is nothing to hold");
     Ok(())
 }
 

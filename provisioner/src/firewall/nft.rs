@@ -1,0 +1,52 @@
+//! `nft`, the program that sets the kernel's rules: each of its runs takes effect as a whole or not at all.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use crate::IsolationError;
+
+/// A run takes ten milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where it is; not every user's own list has those folders.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Most of its words that an error carries.
+const WORDS: usize = 300;
+
+/// Runs it with this to read, and gives what it prints.
+pub(super) async fn run(arguments: &[&str], input: &str) -> Result<String, IsolationError> {
+    let ended = tokio::time::timeout(PATIENCE, output(arguments, input));
+    let output =
+        ended.await.map_err(|_elapsed| IsolationError::DeadlineExceeded)?.map_err(IsolationError::Program)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        return Err(IsolationError::Refused { words: words.chars().take(WORDS).collect() });
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+async fn output(arguments: &[&str], input: &str) -> std::io::Result<std::process::Output> {
+    let mut child = Command::new("nft")
+        .args(arguments)
+        .env_clear()
+        .env("PATH", PATH)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    // It reads all of it before it prints, and what it prints is small.
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(input.as_bytes()).await {
+            // It ended before: what it says about that is better than "broken pipe".
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
+            written => written?,
+        }
+    }
+    child.wait_with_output().await
+}

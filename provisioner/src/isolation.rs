@@ -1,0 +1,49 @@
+//! Who keeps Spaces from each other, from this host and from private networks. Plain values and the errors.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Whose firewall it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Isolation {
+    /// Ours: rules in this host's kernel, without which no Space starts.
+    Enforced(NetworkPolicy),
+    /// Somebody else's, by the operator's word. Nothing is checked.
+    External,
+}
+
+/// Where Spaces may go. Shut whatever this says: other Spaces, every address of this host, loopback, link-local
+/// addresses with those of cloud metadata, multicast.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NetworkPolicy {
+    /// Networks that are shut, but for what is open.
+    pub closed: Vec<IpNet>,
+    /// Exceptions to `closed`.
+    pub open: Vec<IpNet>,
+    /// Where Spaces ask for names, port 53 alone, wherever it is; empty: the ones that this host asks.
+    pub resolvers: Vec<IpAddr>,
+}
+
+/// Why Spaces cannot be kept apart here.
+#[derive(Debug, thiserror::Error)]
+pub enum IsolationError {
+    /// The program that sets rules could not be run.
+    #[error("`nft` cannot be run; Debian's package `nftables` has it")]
+    Program(#[source] std::io::Error),
+    /// It said no, in these words: most often that this user may not.
+    #[error("`nft` refused: {words}")]
+    Refused {
+        /// What it said.
+        words: String,
+    },
+    /// It did not come to its end.
+    #[error("`nft` did not end in time")]
+    DeadlineExceeded,
+    /// The engine makes its bridges where our rules do not reach, such as in another network namespace.
+    #[error("the engine's network is not this host's: there is no interface `{interface}` here")]
+    ForeignNetwork {
+        /// The bridge that the engine says it made.
+        interface: String,
+    },
+}
