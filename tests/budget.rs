@@ -1,6 +1,11 @@
 //! What a Space may use: set by a platform admin, shown by `list`, and binding at once.
 
-use spaces_tests::{Output, Person, Platform};
+use std::process::Command;
+
+use spaces_tests::{Output, Person, Platform, eventually};
+
+/// What a new Space may use of the rest.
+const OTHERS: &str = ", disk 20000, net 100000, net-rate -, llm-tokens -";
 
 /// `admin set-budget` with these words.
 fn set(admin: &Person, space: &str, words: &[&str]) -> Output {
@@ -33,13 +38,17 @@ fn limits_bind_at_once_on_a_space_that_runs() {
     assert_eq!(at_once(&alice), 40);
     assert_eq!(take(&alice, 200).ok(), "200\n");
     let answer = set(platform.admin(), "room", &["--memory", "128", "--pids", "30", "--cpu", "500"]).ok();
-    assert_eq!(answer, format!("space {id} may use cpu 500, memory 128, pids 30\n"));
+    assert_eq!(answer, format!("space {id} may use cpu 500, memory 128, pids 30{OTHERS}\n"));
     assert_eq!(listed(&alice), ["500", "128"]);
     assert!(at_once(&alice) < 30, "the limit of processes does not bind");
     assert_ne!(take(&alice, 200).status, 0, "the limit of memory does not bind");
     assert_eq!(take(&alice, 20).ok(), "20\n", "what is below it is given");
     let answer = set(platform.admin(), &id, &["--memory", "512"]).ok();
-    assert_eq!(answer, format!("space {id} may use cpu 500, memory 512, pids 30\n"), "the others stay");
+    assert_eq!(
+        answer,
+        format!("space {id} may use cpu 500, memory 512, pids 30{OTHERS}\n"),
+        "the others stay"
+    );
     assert_eq!(take(&alice, 200).ok(), "200\n");
 }
 
@@ -70,8 +79,60 @@ fn limits_that_make_no_sense_or_that_the_engine_refuses_change_nothing() {
     let trail = platform.admin().ssh("spaces", &["admin", "audit", "--limit", "10"]).ok();
     assert!(trail.contains(&format!("{id}/cpu=1000000/memory=64")), "{trail}");
     let unknown = set(platform.admin(), "attic", &["--cpu", "500"]).fails(1);
-    assert!(unknown.starts_with("error: no space named `attic`"), "{unknown}");
+    assert_eq!(unknown, "error: no space named `attic`\nhint: `admin spaces` shows all of them\n");
     let denied = set(&alice, "room", &["--cpu", "500"]);
     assert_eq!(denied.status, 1, "{denied:?}");
     assert_eq!(listed(&alice), ["2000", "4096"]);
+}
+
+#[test]
+fn limits_that_were_left_undone_and_that_the_engine_refuses_do_not_keep_a_space_down() {
+    let mut platform = Platform::start();
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    alice.ssh("spaces", &["space", "down", "--space", "room"]).ok();
+    platform.stop();
+    // As a SIGKILL leaves it between the intent and the engine's answer.
+    let statement = format!(
+        "UPDATE spaces SET held_cpu_millis = cpu_millis, held_memory_mib = memory_mib, held_pids = pids, \
+         cpu_millis = 1000000, limits = 'due' WHERE id = {}",
+        id.trim_start_matches("sp_")
+    );
+    let script =
+        "import sqlite3, sys\nd = sqlite3.connect(sys.argv[1])\nd.execute(sys.argv[2])\nd.commit()\n";
+    let database = platform.state().join("spaces.db");
+    let ran = Command::new("/usr/bin/python3").args(["-c", script]).arg(database).arg(statement).status();
+    assert!(ran.expect("python runs").success());
+    platform.serve();
+    eventually(|| listed(&alice), |limits| limits == &["2000", "4096"]);
+    assert_eq!(
+        alice.ssh("spaces", &["space", "up", "--space", "room"]).ok(),
+        format!("space {id} is running\n")
+    );
+}
+
+#[test]
+fn a_person_is_held_to_what_all_their_spaces_may_have_together() {
+    let platform = Platform::start_with(&[("CEILING__CPU_MILLIS", "4000")]);
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    let admin = platform.admin();
+    let create = |name: &str| {
+        admin.ssh("spaces", &["admin", "create-space", "--owner", "alice@example.com", "--name", name])
+    };
+    create("den").ok();
+    let refused = "error: the spaces of alice@example.com may have 4000 of cpu together, and would have 6000\n\
+                   hint: `admin set-ceiling alice@example.com --cpu ...` raises it\n";
+    assert_eq!(create("attic").fails(1), refused);
+    assert_eq!(set(admin, &id, &["--cpu", "4000"]).fails(1), refused);
+    assert_eq!(alice.ssh("spaces", &["list"]).ok().lines().count(), 3);
+    let set_ceiling = |words: &[&str]| {
+        admin.ssh("spaces", &[&["admin", "set-ceiling", "alice@example.com"], words].concat()).ok()
+    };
+    let told = "spaces of alice@example.com have spaces 2/3, cpu 4000/6000, memory 8192/-, disk 40000/-, net 200000/-\n";
+    assert_eq!(set_ceiling(&["--cpu", "6000", "--spaces", "3"]), told);
+    assert_eq!(set_ceiling(&[]), told);
+    create("attic").ok();
+    assert!(create("loft").fails(1).contains("may have 3 of spaces together"));
+    set(admin, &id, &["--cpu", "1000"]).ok();
+    let all = admin.ssh("spaces", &["admin", "spaces"]).ok();
+    assert_eq!(all.lines().filter(|line| line.contains("alice@example.com")).count(), 3, "{all}");
 }

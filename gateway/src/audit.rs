@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use jiff::Timestamp;
 use spaces_protocol::command::{
     AdminCommand, AuthCommand, CertCommand, Command, KeyCommand, SessionCommand, SetBudgetArguments,
-    SpaceCommand,
+    SetCeilingArguments, SpaceCommand,
 };
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Email, Fingerprint};
@@ -33,7 +33,11 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         | Command::Session(SessionCommand::List(_))
         | Command::Key(KeyCommand::List)
         | Command::Admin(
-            AdminCommand::Requests | AdminCommand::Users | AdminCommand::AuthKeys | AdminCommand::Audit(_),
+            AdminCommand::Requests
+            | AdminCommand::Users
+            | AdminCommand::Spaces
+            | AdminCommand::AuthKeys
+            | AdminCommand::Audit(_),
         ) => return None,
         Command::Request(request) => ("access.request", request.email.to_string()),
         Command::Auth(AuthCommand::Logout) => return Some(("session.logout", None)),
@@ -65,6 +69,7 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         Command::Admin(AdminCommand::IssueKey(arguments)) => ("auth-key.issue", arguments.email.to_string()),
         Command::Admin(AdminCommand::RevokeKey(arguments)) => ("auth-key.revoke", arguments.id.to_string()),
         Command::Admin(AdminCommand::SetBudget(arguments)) => ("space.set-budget", budget(arguments)),
+        Command::Admin(AdminCommand::SetCeiling(arguments)) => ("user.set-ceiling", ceiling(arguments)),
         Command::Admin(AdminCommand::CreateSpace(arguments)) => {
             ("space.create", format!("{}/{}", arguments.owner, arguments.name))
         }
@@ -74,10 +79,28 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
 
 /// A Space, and what is set for it.
 fn budget(arguments: &SetBudgetArguments) -> String {
-    let SetBudgetArguments { space, cpu, memory, pids } = arguments;
-    let limits = [("cpu", cpu), ("memory", memory), ("pids", pids)];
-    let limits = limits.into_iter().filter_map(|(name, limit)| Some(format!("/{name}={}", (*limit)?)));
-    format!("{space}{}", limits.collect::<String>())
+    let SetBudgetArguments { space, cpu, memory, pids, disk, net, net_rate, llm_tokens } = arguments;
+    let limits = [
+        ("cpu", cpu.map(u64::from)),
+        ("memory", memory.map(u64::from)),
+        ("pids", pids.map(u64::from)),
+        ("disk", disk.map(u64::from)),
+        ("net", net.map(u64::from)),
+        ("net-rate", net_rate.map(u64::from)),
+        ("llm-tokens", *llm_tokens),
+    ];
+    format!("{space}{}", named(&limits))
+}
+
+/// A person, and what is set for all their Spaces.
+fn ceiling(arguments: &SetCeilingArguments) -> String {
+    let SetCeilingArguments { email, spaces, cpu, memory, disk, net } = arguments;
+    let limits = [("spaces", spaces), ("cpu", cpu), ("memory", memory), ("disk", disk), ("net", net)];
+    format!("{email}{}", named(&limits.map(|(name, limit)| (name, limit.map(u64::from)))))
+}
+
+fn named(limits: &[(&str, Option<u64>)]) -> String {
+    limits.iter().filter_map(|(name, limit)| Some(format!("/{name}={}", (*limit)?))).collect()
 }
 
 /// Records how a command ended.

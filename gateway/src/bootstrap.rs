@@ -25,12 +25,14 @@ pub(crate) async fn bootstrap(config: &Config, email: &Email, space: FirstSpace)
     let now = Timestamp::now();
     let user = store.ensure_platform_admin(email, now).await?;
     if space == FirstSpace::Make && store.spaces_of(user).await?.is_empty() {
-        match store
-            .create_space(email, &SpaceName::from_email(email), platform::space_spec(config), now)
-            .await?
-        {
+        let space = platform::new_space(config, SpaceName::from_email(email));
+        match store.create_space(email, &space, now).await? {
             // Taken: another bootstrap was quicker.
             CreateSpace::Created(_) | CreateSpace::NameTaken => {}
+            CreateSpace::Overdrawn(over) => anyhow::bail!(
+                "the configuration's ceiling on {} is less than a new space has; `--no-space` makes none",
+                over.resource
+            ),
         }
     }
     let auth_key = AuthKey::new(rand::random(), host_key::mark(host_key.public_key())?);

@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) isolation: IsolationConfig,
     pub(crate) space: SpaceConfig,
+    pub(crate) ceiling: CeilingConfig,
     pub(crate) access: AccessConfig,
     pub(crate) forwarding: ForwardingConfig,
     pub(crate) certificates: CertificatesConfig,
@@ -91,10 +92,24 @@ pub(crate) struct SpaceConfig {
     pub(crate) cpu_millis: u32,
     pub(crate) memory_mib: u32,
     pub(crate) pids: u32,
+    pub(crate) disk_mb: u32,
+    pub(crate) egress_mb: u32,
+    pub(crate) egress_mbit: u32,
+    pub(crate) llm_tokens: u64,
     pub(crate) user: String,
     pub(crate) accept_env: Vec<String>,
     #[serde(deserialize_with = "duration")]
     pub(crate) stop_grace: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CeilingConfig {
+    pub(crate) spaces: u32,
+    pub(crate) cpu_millis: u32,
+    pub(crate) memory_mib: u32,
+    pub(crate) disk_mb: u32,
+    pub(crate) egress_mb: u32,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
-use spaces_store::{BudgetChange, Desired, Granted, Limits, Observed, Space, SpaceSpec, Store};
+use spaces_store::{
+    Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Observed, SetBudget, Space, Store,
+};
 use tracing::{info, warn};
 
 pub(crate) use error::{LifecycleError, store_unavailable};
@@ -93,19 +95,15 @@ impl Lifecycle {
         self: &Arc<Self>,
         id: SpaceId,
         budget: BudgetChange,
+        ceiling: Ceiling,
     ) -> Result<Space, LifecycleError> {
         let lifecycle = Arc::clone(self);
         run("set budget", async move {
             let _held = lifecycle.locks.hold(id).await;
-            let before = lifecycle.store.space(id).await?.ok_or(LifecycleError::Gone)?;
-            lifecycle.store.set_budget(id, budget).await?.ok_or(LifecycleError::Gone)?;
-            match lifecycle.make_limits_bind(id).await {
-                // What the engine will not have must not be shown as a limit.
-                Err(error) if error.refusal().is_some() => {
-                    lifecycle.take_back(&before).await?;
-                    Err(error)
-                }
-                bound => bound,
+            match lifecycle.store.set_budget(id, budget, &ceiling).await? {
+                SetBudget::Set => lifecycle.make_limits_bind(id).await,
+                SetBudget::Absent => Err(LifecycleError::Gone),
+                SetBudget::Overdrawn(over) => Err(LifecycleError::Overdrawn(over)),
             }
         })
         .await
@@ -153,14 +151,18 @@ impl Lifecycle {
     }
 
     async fn make_it_run(&self, id: SpaceId, progress: &Progress) -> Result<Space, LifecycleError> {
-        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+        let space = self.stored(id).await?;
         match space.desired {
             Desired::Running => {}
             Desired::Stopped => return Err(LifecycleError::PutToSleep),
             Desired::Deleted => return Err(LifecycleError::Gone),
         }
         self.hub.open_door(id).map_err(LifecycleError::Door)?;
-        let space = self.make_limits_bind(space.id).await?;
+        let space = match self.make_limits_bind(id).await {
+            // A start must not fail for limits that a crash left behind: those before them hold again.
+            Err(error) if error.refusal().is_some() => self.stored(id).await?,
+            bound => bound?,
+        };
         let outcome = self.provisioner.ensure_running(&self.blueprint(&space)?, progress).await;
         let observed = match &outcome {
             Ok(()) => Observed::Running,
@@ -177,27 +179,37 @@ impl Lifecycle {
         Ok(Space { observed, ..space })
     }
 
-    /// Holds a Space to the limits that were set for it, if the engine may not know them.
+    /// Holds a Space to the limits that were set for it, if the engine may not know them. What the engine will not have
+    /// must not be shown as a limit: then those that held before are set again, and the refusal is the answer.
     async fn make_limits_bind(&self, id: SpaceId) -> Result<Space, LifecycleError> {
-        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
-        if space.limits == Limits::Due {
-            self.provisioner.ensure_limits(&self.blueprint(&space)?).await?;
-            self.store.limits_bind(id, &space.spec).await?;
-            info!(space = %id, cpu = space.spec.cpu_millis, memory = space.spec.memory_mib, pids = space.spec.pids, "limits set");
+        let space = self.stored(id).await?;
+        if space.limits == Limits::Bind {
+            return Ok(space);
         }
-        Ok(space)
+        let refused = match self.tell_limits(&space).await {
+            Err(error) if error.refusal().is_some() => error,
+            told => return told.map(|()| space),
+        };
+        if self.store.take_back_limits(id).await?.is_some() {
+            self.tell_limits(&self.stored(id).await?).await?;
+        }
+        Err(refused)
     }
 
-    async fn take_back(&self, before: &Space) -> Result<(), LifecycleError> {
-        let SpaceSpec { cpu_millis, memory_mib, pids, .. } = before.spec;
-        let budget =
-            BudgetChange { cpu_millis: Some(cpu_millis), memory_mib: Some(memory_mib), pids: Some(pids) };
-        self.store.set_budget(before.id, budget).await?;
-        self.make_limits_bind(before.id).await.map(drop)
+    async fn tell_limits(&self, space: &Space) -> Result<(), LifecycleError> {
+        let Budget { cpu_millis, memory_mib, pids, .. } = space.spec.budget;
+        self.provisioner.ensure_limits(&self.blueprint(space)?).await?;
+        self.store.limits_bind(space.id, &space.spec.budget).await?;
+        info!(space = %space.id, cpu_millis, memory_mib, pids, "limits set");
+        Ok(())
+    }
+
+    async fn stored(&self, id: SpaceId) -> Result<Space, LifecycleError> {
+        self.store.space(id).await?.ok_or(LifecycleError::Gone)
     }
 
     async fn make_it_stop(&self, id: SpaceId) -> Result<Space, LifecycleError> {
-        let space = self.store.space(id).await?.ok_or(LifecycleError::Gone)?;
+        let space = self.stored(id).await?;
         self.provisioner.ensure_stopped(id, self.stop_grace).await?;
         // What was never made, or is gone, does not become a stopped machine.
         let observed = match (self.provisioner.observe(id).await?, space.observed) {
@@ -230,9 +242,9 @@ impl Lifecycle {
             space: space.id,
             hostname: space.name.to_string(),
             image: space.spec.image.parse()?,
-            cpu_millis: space.spec.cpu_millis,
-            memory_mib: space.spec.memory_mib,
-            pids: space.spec.pids,
+            cpu_millis: space.spec.budget.cpu_millis,
+            memory_mib: space.spec.budget.memory_mib,
+            pids: space.spec.budget.pids,
             guest: self.guest.clone(),
             socket_folder: self.hub.socket_folder(space.id),
         })

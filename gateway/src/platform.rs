@@ -1,9 +1,11 @@
 //! What every connection shares.
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use spaces_protocol::auth_key::{AuthKey, GatewayMark};
-use spaces_store::{SpaceSpec, Store};
+use spaces_protocol::name::SpaceName;
+use spaces_store::{Budget, Ceiling, NewSpace, SpaceSpec, Store};
 use tokio::sync::Semaphore;
 
 use crate::audit::Trail;
@@ -33,19 +35,39 @@ impl Platform {
         AuthKey::new(rand::random(), self.mark)
     }
 
-    /// What a new Space is made from.
-    pub(crate) fn space_spec(&self) -> SpaceSpec {
-        space_spec(&self.config)
+    /// A new Space of this name.
+    pub(crate) fn new_space(&self, name: SpaceName) -> NewSpace {
+        new_space(&self.config, name)
+    }
+
+    /// What one person's Spaces may have together, where nothing else is set for that person.
+    pub(crate) fn ceiling(&self) -> Ceiling {
+        ceiling(&self.config)
     }
 }
 
-/// What a new Space is made from, under this configuration.
-pub(crate) fn space_spec(config: &Config) -> SpaceSpec {
+/// A new Space of this name, under this configuration.
+pub(crate) fn new_space(config: &Config, name: SpaceName) -> NewSpace {
     let space = &config.space;
-    SpaceSpec {
-        image: space.image.clone(),
+    let budget = Budget {
         cpu_millis: space.cpu_millis,
         memory_mib: space.memory_mib,
         pids: space.pids,
+        disk_mb: NonZeroU32::new(space.disk_mb),
+        egress_mb: NonZeroU32::new(space.egress_mb),
+        egress_mbit: NonZeroU32::new(space.egress_mbit),
+        llm_tokens: NonZeroU64::new(space.llm_tokens),
+    };
+    NewSpace { name, spec: SpaceSpec { image: space.image.clone(), budget }, ceiling: ceiling(config) }
+}
+
+fn ceiling(config: &Config) -> Ceiling {
+    let ceiling = &config.ceiling;
+    Ceiling {
+        spaces: NonZeroU32::new(ceiling.spaces),
+        cpu_millis: NonZeroU32::new(ceiling.cpu_millis),
+        memory_mib: NonZeroU32::new(ceiling.memory_mib),
+        disk_mb: NonZeroU32::new(ceiling.disk_mb),
+        egress_mb: NonZeroU32::new(ceiling.egress_mb),
     }
 }

@@ -207,10 +207,14 @@ pub enum AdminCommand {
     AuthKeys,
     /// End an auth key that has not been used
     RevokeKey(RevokeKeyArguments),
+    /// Show all spaces, whoever owns them
+    Spaces,
     /// Make a space for a person
     CreateSpace(CreateSpaceArguments),
     /// Set what a space may use; a running one is held to it at once
     SetBudget(SetBudgetArguments),
+    /// Set what all spaces of a person may use together; without a ceiling, show it
+    SetCeiling(SetCeilingArguments),
     /// Show the newest entries of the audit trail
     Audit(AuditArguments),
 }
@@ -273,7 +277,7 @@ pub struct CreateSpaceArguments {
 
 /// `admin set-budget`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
-#[command(group = clap::ArgGroup::new("limits").args(["cpu", "memory", "pids"]).required(true).multiple(true))]
+#[command(group = clap::ArgGroup::new("limits").args(["cpu", "memory", "pids", "disk", "net", "net_rate", "llm_tokens"]).required(true).multiple(true))]
 pub struct SetBudgetArguments {
     /// Its exact name, or its sp_... id
     #[arg(long, value_name = "SPACE")]
@@ -290,6 +294,49 @@ pub struct SetBudgetArguments {
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(8..=4_194_304))]
     #[serde(default)]
     pub pids: Option<u32>,
+    /// Disk, in MB; 0 is no limit
+    #[arg(long, value_name = "MB")]
+    #[serde(default)]
+    pub disk: Option<u32>,
+    /// What may go out in a month, in MB; 0 is no limit
+    #[arg(long, value_name = "MB")]
+    #[serde(default)]
+    pub net: Option<u32>,
+    /// How fast it may go out, in Mbit a second; 0 is no limit
+    #[arg(long, value_name = "MBIT", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    #[serde(default)]
+    pub net_rate: Option<u32>,
+    /// Tokens of language models; 0 is no limit
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(0..=1_000_000_000_000_000))]
+    #[serde(default)]
+    pub llm_tokens: Option<u64>,
+}
+
+/// `admin set-ceiling`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+pub struct SetCeilingArguments {
+    /// The person's e-mail address
+    pub email: Email,
+    /// How many spaces; 0 is no ceiling, here and below
+    #[arg(long, value_name = "COUNT")]
+    #[serde(default)]
+    pub spaces: Option<u32>,
+    /// Processor time, in thousandths of a core
+    #[arg(long, value_name = "MILLIS")]
+    #[serde(default)]
+    pub cpu: Option<u32>,
+    /// Memory, swap included, in MiB
+    #[arg(long, value_name = "MIB")]
+    #[serde(default)]
+    pub memory: Option<u32>,
+    /// Disk, in MB
+    #[arg(long, value_name = "MB")]
+    #[serde(default)]
+    pub disk: Option<u32>,
+    /// What may go out in a month, in MB
+    #[arg(long, value_name = "MB")]
+    #[serde(default)]
+    pub net: Option<u32>,
 }
 
 /// `admin audit`.

@@ -9,8 +9,11 @@ use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId,
 use crate::session::SessionNumber;
 use crate::setting::Forwarding;
 
+mod budget;
 mod certificate;
 mod text;
+
+pub use budget::{Allowance, Bound, Budget, Ceiling, Share};
 
 pub use certificate::{Authorities, CertificateChange, CertificateRow, IssuedCertificate};
 
@@ -27,11 +30,13 @@ pub enum Reply {
     LoggedIn(LoggedIn),
     LoggedOut(KeyChange),
     Spaces(Vec<SpaceRow>),
+    AllSpaces(Vec<OwnedSpaceRow>),
     SpaceIs(SpaceChange),
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
     SpaceSet(SpaceSettings),
     BudgetSet(Budget),
+    CeilingSet(Ceiling),
     Entrance(Entrance),
     Sessions(Sessions),
     SessionKilled(SessionChange),
@@ -123,16 +128,26 @@ pub struct SpaceRow {
     pub cpu: u32,
     /// Memory limit, swap included, in MiB.
     pub memory: u32,
-    /// Disk budget in MB; none is set yet.
-    pub disk: Option<String>,
-    /// Egress budget in MB; none is set yet.
-    pub net: Option<String>,
-    /// Token budget; none is set yet.
-    pub llm_tokens: Option<String>,
+    /// Disk, in MB.
+    pub disk: Allowance,
+    /// What went out this month, in MB.
+    pub net: Allowance,
+    /// Tokens of language models.
+    pub llm_tokens: Allowance,
     /// Whether people may forward into and out of it. In JSON alone: a column each would be too many.
     pub forwarding: Forwarding,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+/// A row of `admin spaces`.
+#[derive(Debug, Clone, Serialize)]
+pub struct OwnedSpaceRow {
+    /// Whose it is.
+    pub owner: Email,
+    /// The rest, as its owner sees it.
+    #[serde(flatten)]
+    pub space: SpaceRow,
 }
 
 /// What happened to a Space.
@@ -156,21 +171,6 @@ pub struct SpaceSettings {
     pub name: SpaceName,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
-}
-
-/// What a Space may use now.
-#[derive(Debug, Clone, Serialize)]
-pub struct Budget {
-    /// Which.
-    pub id: SpaceId,
-    /// Its name.
-    pub name: SpaceName,
-    /// Processor time, in thousandths of a core.
-    pub cpu: u32,
-    /// Memory, swap included, in MiB.
-    pub memory: u32,
-    /// Processes and threads at once.
-    pub pids: u32,
 }
 
 /// Where `connect` leads: a Space that runs, whose id is the login name to enter it by.

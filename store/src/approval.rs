@@ -5,17 +5,20 @@ use jiff::Timestamp;
 use spaces_protocol::name::{AuthKeyId, Email, SpaceId, SpaceName};
 use sqlx::SqliteConnection;
 
+use crate::ceiling::{overdraft, sums};
 use crate::requests::{Decision, decide};
 use crate::users::ensure_user;
-use crate::{Grant, NewAuthKey, SpaceSpec, Store, StoreError, UserId, auth_keys, spaces};
+use crate::{Ceiling, Grant, NewAuthKey, Overdraft, SpaceSpec, Store, StoreError, UserId, auth_keys, spaces};
 
 /// A Space to make along the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewSpace {
-    /// The preferred name; numbered (`-2`...) if its owner still has a Space of that name.
+    /// Its name. On approval the preferred one: numbered (`-2`...) if its owner still has a Space of that name.
     pub name: SpaceName,
     /// What it is made of.
     pub spec: SpaceSpec,
+    /// What its owner's Spaces may have together, where the platform has not said otherwise for that person.
+    pub ceiling: Ceiling,
 }
 
 /// A platform admin's yes to a request.
@@ -47,6 +50,8 @@ pub enum Approve {
     },
     /// That person has no open request.
     NoRequest,
+    /// That person's Spaces would have more together than they may. The request is open still.
+    Overdrawn(Overdraft),
 }
 
 impl Store {
@@ -59,7 +64,13 @@ impl Store {
             return Ok(Approve::NoRequest);
         }
         let user = ensure_user(&mut change, &email, now).await?;
+        let before = sums(&mut change, user).await?;
+        let ceiling = space.ceiling;
         let space = first_space(&mut change, user, space, now).await?;
+        if let Some(overdraft) = overdraft(&mut change, user, &before, &ceiling).await? {
+            change.rollback().await?;
+            return Ok(Approve::Overdrawn(overdraft));
+        }
         let key = NewAuthKey { email, grant: Grant::Owner, hash, expires_at, issued_by: Some(by) };
         let auth_key = auth_keys::insert(&mut change, &key, now).await?;
         change.commit().await?;

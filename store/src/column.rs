@@ -24,6 +24,10 @@ pub(crate) fn unsigned(column: &'static str, number: i64) -> Result<u32, StoreEr
     u32::try_from(number).map_err(|source| StoreError::Corrupt { column, source: source.into() })
 }
 
+pub(crate) fn long(column: &'static str, number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|source| StoreError::Corrupt { column, source: source.into() })
+}
+
 /// A word that the column's enum does not have.
 #[derive(Debug, thiserror::Error)]
 #[error("no such word")]

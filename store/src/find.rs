@@ -48,8 +48,9 @@ macro_rules! select_spaces {
     ($($which:expr),*) => {
         concat!(
             "SELECT s.id, s.name, s.owner_id, o.email AS owner_email, s.desired, s.observed, ",
-            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.limits, s.forwarding, s.created_at ",
-            "FROM spaces s JOIN users o ON o.id = s.owner_id ",
+            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.disk_mb, s.egress_mb, s.egress_mbit, s.llm_tokens, s.limits, s.forwarding, s.created_at, ",
+            "u.month, u.egress_bytes, u.cpu_micros, u.disk_bytes, u.llm_tokens AS used_tokens ",
+            "FROM spaces s JOIN users o ON o.id = s.owner_id LEFT JOIN usage u ON u.space_id = s.id ",
             $($which,)*
             " ORDER BY s.id"
         )

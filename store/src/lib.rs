@@ -14,6 +14,7 @@ mod approval;
 mod audit;
 mod auth_keys;
 mod budget;
+mod ceiling;
 mod certificates;
 mod column;
 mod error;
@@ -27,6 +28,7 @@ mod requests;
 mod settings;
 mod space;
 mod spaces;
+mod usage;
 mod users;
 
 use sqlx::SqlitePool;
@@ -34,7 +36,8 @@ use sqlx::SqlitePool;
 pub use approval::{Approval, Approve, NewSpace};
 pub use audit::{AuditEntry, Outcome};
 pub use auth_keys::{AuthKeyRow, AuthKeyState, Grant, Issue, NewAuthKey, Revoke};
-pub use budget::BudgetChange;
+pub use budget::{Budget, BudgetChange, SetBudget};
+pub use ceiling::{Ceiling, CeilingChange, Overdraft, Resource, Share};
 pub use certificates::{CertificateRow, Certify, NewCertificate, Standing};
 pub use error::StoreError;
 pub use find::{AnySpace, FindSpace, Pass};
@@ -45,6 +48,7 @@ pub use redeem::Redeem;
 pub use requests::{Recorded, RequestRow};
 pub use space::{Desired, Limits, Observed, Space, SpaceSpec};
 pub use spaces::CreateSpace;
+pub use usage::{Counter, Measured, Month, Usage};
 pub use users::{User, UserId, UserRow};
 
 /// The open database. Clones share it.

@@ -98,6 +98,8 @@ fn migrations() -> Migrator {
     let forwarding = include_str!("../migrations/0002_forwarding.sql").into_sql_str();
     let certificates = include_str!("../migrations/0003_certificates.sql").into_sql_str();
     let budget = include_str!("../migrations/0004_budget.sql").into_sql_str();
+    let whole_budget = include_str!("../migrations/0005_whole_budget.sql").into_sql_str();
+    let usage = include_str!("../migrations/0006_usage.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -106,6 +108,8 @@ fn migrations() -> Migrator {
         simple(2, "forwarding", forwarding),
         simple(3, "certificates", certificates),
         simple(4, "budget", budget),
+        simple(5, "whole budget", whole_budget),
+        simple(6, "usage", usage),
     ])
 }
 

@@ -5,24 +5,23 @@
 //! observed  absent --> running <-> stopped,  each --> missing, failed
 //! ```
 
+use std::num::{NonZeroU32, NonZeroU64};
+
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, SpaceId, SpaceName};
 use spaces_protocol::setting::Forwarding;
 
-use crate::column::{instant, parsed, unsigned, words};
-use crate::{StoreError, UserId};
+use crate::column::{instant, long, parsed, unsigned, words};
+use crate::usage::UsageColumns;
+use crate::{Budget, StoreError, Usage, UserId};
 
 /// What a Space is made of, and what it may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpaceSpec {
     /// The image its filesystem starts from; frozen when it is made.
     pub image: String,
-    /// Processor time, in thousandths of a core.
-    pub cpu_millis: u32,
-    /// Memory, in MiB.
-    pub memory_mib: u32,
-    /// The most processes at once.
-    pub pids: u32,
+    /// What it may use.
+    pub budget: Budget,
 }
 
 words! {
@@ -80,7 +79,9 @@ pub struct Space {
     pub observed: Observed,
     /// What it is made of.
     pub spec: SpaceSpec,
-    /// Whether it is held to that.
+    /// What it has used.
+    pub usage: Usage,
+    /// Whether it is held to that budget.
     pub limits: Limits,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
@@ -100,9 +101,15 @@ pub(crate) struct StoredSpace {
     cpu_millis: i64,
     memory_mib: i64,
     pids: i64,
+    disk_mb: i64,
+    egress_mb: i64,
+    egress_mbit: i64,
+    llm_tokens: i64,
     limits: String,
     forwarding: String,
     created_at: i64,
+    #[sqlx(flatten)]
+    usage: UsageColumns,
 }
 
 impl StoredSpace {
@@ -116,10 +123,17 @@ impl StoredSpace {
             observed: parsed("spaces.observed", &self.observed)?,
             spec: SpaceSpec {
                 image: self.image,
-                cpu_millis: unsigned("spaces.cpu_millis", self.cpu_millis)?,
-                memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
-                pids: unsigned("spaces.pids", self.pids)?,
+                budget: Budget {
+                    cpu_millis: unsigned("spaces.cpu_millis", self.cpu_millis)?,
+                    memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
+                    pids: unsigned("spaces.pids", self.pids)?,
+                    disk_mb: NonZeroU32::new(unsigned("spaces.disk_mb", self.disk_mb)?),
+                    egress_mb: NonZeroU32::new(unsigned("spaces.egress_mb", self.egress_mb)?),
+                    egress_mbit: NonZeroU32::new(unsigned("spaces.egress_mbit", self.egress_mbit)?),
+                    llm_tokens: NonZeroU64::new(long("spaces.llm_tokens", self.llm_tokens)?),
+                },
             },
+            usage: self.usage.read()?,
             limits: parsed("spaces.limits", &self.limits)?,
             forwarding: parsed("spaces.forwarding", &self.forwarding)?,
             created_at: instant("spaces.created_at", self.created_at)?,

@@ -1,11 +1,14 @@
 //! Making Spaces, what they should be and what was seen of them, and forgetting them.
 
+use std::num::NonZeroU32;
+
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, SpaceId, SpaceName};
 use sqlx::SqliteConnection;
 
+use crate::ceiling::{overdraft, sums};
 use crate::users::ensure_user;
-use crate::{Desired, Observed, SpaceSpec, Store, StoreError, UserId};
+use crate::{Desired, NewSpace, Observed, Overdraft, SpaceSpec, Store, StoreError, UserId};
 
 /// What came of making a Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub enum CreateSpace {
     Created(SpaceId),
     /// That person owns a Space of that name.
     NameTaken,
+    /// That person's Spaces would have more together than they may.
+    Overdrawn(Overdraft),
 }
 
 impl Store {
@@ -21,10 +26,10 @@ impl Store {
     pub async fn create_space(
         &self,
         owner: &Email,
-        name: &SpaceName,
-        spec: SpaceSpec,
+        space: &NewSpace,
         now: Timestamp,
     ) -> Result<CreateSpace, StoreError> {
+        let NewSpace { name, spec, ceiling } = space;
         let mut change = self.change().await?;
         let owner = ensure_user(&mut change, owner, now).await?;
         let taken: Option<i64> =
@@ -37,7 +42,12 @@ impl Store {
             change.rollback().await?;
             return Ok(CreateSpace::NameTaken);
         }
-        let id = insert(&mut change, owner, name, &spec, now).await?;
+        let before = sums(&mut change, owner).await?;
+        let id = insert(&mut change, owner, name, spec, now).await?;
+        if let Some(overdraft) = overdraft(&mut change, owner, &before, ceiling).await? {
+            change.rollback().await?;
+            return Ok(CreateSpace::Overdrawn(overdraft));
+        }
         change.commit().await?;
         Ok(CreateSpace::Created(id))
     }
@@ -82,6 +92,10 @@ impl Store {
         .bind(now.as_millisecond())
         .execute(&mut *change)
         .await?;
+        sqlx::query("DELETE FROM usage WHERE space_id = $1")
+            .bind(space.number())
+            .execute(&mut *change)
+            .await?;
         sqlx::query("DELETE FROM members WHERE space_id = $1")
             .bind(space.number())
             .execute(&mut *change)
@@ -99,18 +113,24 @@ pub(crate) async fn insert(
     spec: &SpaceSpec,
     now: Timestamp,
 ) -> Result<SpaceId, StoreError> {
+    let budget = spec.budget;
     let id = sqlx::query_scalar(
-        "INSERT INTO spaces (owner_id, name, desired, observed, image, cpu_millis, memory_mib, pids, created_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id",
+        "INSERT INTO spaces (owner_id, name, desired, observed, image, cpu_millis, memory_mib, pids, \
+            disk_mb, egress_mb, egress_mbit, llm_tokens, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING id",
     )
     .bind(owner.0)
     .bind(name.as_str())
     .bind(Desired::Running.as_str())
     .bind(Observed::Absent.as_str())
     .bind(spec.image.as_str())
-    .bind(i64::from(spec.cpu_millis))
-    .bind(i64::from(spec.memory_mib))
-    .bind(i64::from(spec.pids))
+    .bind(budget.cpu_millis)
+    .bind(budget.memory_mib)
+    .bind(budget.pids)
+    .bind(budget.disk_mb.map_or(0, NonZeroU32::get))
+    .bind(budget.egress_mb.map_or(0, NonZeroU32::get))
+    .bind(budget.egress_mbit.map_or(0, NonZeroU32::get))
+    .bind(budget.llm_tokens.map_or(0, |tokens| i64::try_from(tokens.get()).unwrap_or(i64::MAX)))
     .bind(now.as_millisecond())
     .fetch_one(connection)
     .await?;

@@ -55,7 +55,9 @@ impl World {
                 let gateway = gateway.split('/').next().unwrap_or_default();
                 ip(&["route", "add", "default", "via", gateway, "dev", "world", "onlink"]);
             }
-            ports.iter().for_each(|port| serve(*port, &hear));
+            for port in ports {
+                serve(port, &hear);
+            }
             tell_ready.send(()).expect("the test waits");
             // Ends when the test does.
             let _ended = wait_for_end.recv().is_err();

@@ -8,17 +8,17 @@ use spaces_protocol::command::{AdminCommand, CreateSpaceArguments, IssueKeyArgum
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{AuthKeyId, Email, Role, SpaceId, SpaceName, SpaceReference};
 use spaces_protocol::reply::{
-    AuditRow, AuthKeyChange, AuthKeyRow, AuthKeyState, IssuedKey, Person, Reply, RequestRow, SpaceChange,
-    SpaceState, UserRow,
+    AuditRow, AuthKeyChange, AuthKeyRow, AuthKeyState, IssuedKey, OwnedSpaceRow, Person, Reply, RequestRow,
+    SpaceChange, SpaceState, UserRow,
 };
 use spaces_provisioner::Progress;
 use spaces_store::{
-    AnySpace, Approval, Approve, CreateSpace, Grant, Issue, NewAuthKey, NewSpace, Outcome, Revoke,
+    AnySpace, Approval, Approve, CreateSpace, Grant, Issue, Month, NewAuthKey, Outcome, Revoke, Space,
 };
 
 use super::budget;
 use super::run::Caller;
-use super::spaces::change;
+use super::spaces::{change, row};
 use crate::entrance::{ambiguous, store_failed};
 use crate::identity::PlatformAdmin;
 
@@ -38,8 +38,10 @@ pub(crate) async fn run(
         AdminCommand::IssueKey(arguments) => issue_key(caller, admin, arguments).await,
         AdminCommand::AuthKeys => auth_keys(caller, admin).await,
         AdminCommand::RevokeKey(arguments) => revoke_key(caller, admin, arguments.id).await,
+        AdminCommand::Spaces => spaces(caller, admin).await,
         AdminCommand::CreateSpace(arguments) => create_space(caller, admin, arguments, progress).await,
         AdminCommand::SetBudget(arguments) => budget::set(caller, admin, arguments).await,
+        AdminCommand::SetCeiling(arguments) => budget::set_ceiling(caller, admin, arguments).await,
         AdminCommand::Audit(arguments) => audit(caller, admin, arguments.limit.min(1000)).await,
     }
 }
@@ -72,11 +74,12 @@ async fn approve(
         by: admin.user().id,
         hash: auth_key.hash(),
         expires_at,
-        space: NewSpace { name: name.clone(), spec: platform.space_spec() },
+        space: platform.new_space(name.clone()),
     };
     let approved =
         platform.store.approve(approval, Timestamp::now()).await.map_err(|error| store_failed(&error))?;
     match approved {
+        Approve::Overdrawn(over) => Err(budget::overdrawn(&over, &email)),
         Approve::NoRequest => Err(Failure::new(Code::NotFound, format!("no open request from {email}"))
             .hint("`admin requests` lists them; `admin issue-key` needs none")),
         Approve::Approved { auth_key: id, space, .. } => {
@@ -135,7 +138,7 @@ async fn issue_key(
     let platform = caller.platform;
     let grant = match (arguments.role, &arguments.space) {
         (Role::Admin, None) => Grant::Owner,
-        (Role::Member, Some(reference)) => Grant::Member(any_space(caller, reference).await?),
+        (Role::Member, Some(reference)) => Grant::Member(any_space(caller, reference).await?.id),
         (Role::Member, None) => {
             return Err(Failure::new(Code::Usage, "a member's key lets into one space")
                 .hint("name it: `--space SPACE`"));
@@ -162,10 +165,11 @@ async fn issue_key(
     }
 }
 
-pub(super) async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<SpaceId, Failure> {
+pub(super) async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Space, Failure> {
     match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
-        AnySpace::Found(space) => Ok(space.id),
-        AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))),
+        AnySpace::Found(space) => Ok(space),
+        AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
+            .hint("`admin spaces` shows all of them")),
         AnySpace::Ambiguous(ids) => Err(ambiguous(reference, &ids)),
     }
 }
@@ -207,6 +211,16 @@ async fn revoke_key(caller: &Caller<'_>, _admin: PlatformAdmin<'_>, id: AuthKeyI
     }
 }
 
+async fn spaces(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply, Failure> {
+    let spaces = caller.platform.store.all_spaces().await.map_err(|error| store_failed(&error))?;
+    let month = Month::of(Timestamp::now());
+    let rows = spaces.iter().map(|space| OwnedSpaceRow {
+        owner: space.owner_email.clone(),
+        space: row(space, Role::Admin, &month),
+    });
+    Ok(Reply::AllSpaces(rows.collect()))
+}
+
 async fn create_space(
     caller: &Caller<'_>,
     _admin: PlatformAdmin<'_>,
@@ -216,12 +230,14 @@ async fn create_space(
     let CreateSpaceArguments { owner, name } = arguments;
     let platform = caller.platform;
     platform.lifecycle.engine_answers().await.map_err(|error| error.explain(name.as_str()))?;
-    let created = platform.store.create_space(&owner, &name, platform.space_spec(), Timestamp::now()).await;
+    let space = platform.new_space(name);
+    let created = platform.store.create_space(&owner, &space, Timestamp::now()).await;
     match created.map_err(|error| store_failed(&error))? {
         CreateSpace::NameTaken => {
-            Err(Failure::new(Code::Refused, format!("{owner} has a space named `{name}` already"))
+            Err(Failure::new(Code::Refused, format!("{owner} has a space named `{}` already", space.name))
                 .hint("choose another name"))
         }
+        CreateSpace::Overdrawn(over) => Err(budget::overdrawn(&over, &owner)),
         CreateSpace::Created(id) => {
             let space = platform
                 .lifecycle

@@ -1,38 +1,48 @@
-//! Budgets: `admin set-budget`.
+//! Budgets: `admin set-budget`, `admin set-ceiling`, and how they are shown.
 
-use spaces_protocol::command::SetBudgetArguments;
+use spaces_protocol::command::{SetBudgetArguments, SetCeilingArguments};
 use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::reply::{Budget, Reply};
-use spaces_store::BudgetChange;
+use spaces_protocol::name::Email;
+use spaces_protocol::reply::{Allowance, Bound, Budget, Ceiling, Reply, Share};
+use spaces_store::{BudgetChange, CeilingChange, Month, Overdraft, Space};
 
 use super::admin::any_space;
 use super::run::Caller;
+use crate::entrance::store_failed;
 use crate::identity::PlatformAdmin;
+use crate::lifecycle::LifecycleError;
 
 /// Most of the engine's words that an admin is shown.
 const WORDS: usize = 200;
+
+/// What people call a MB of disk or network.
+pub(crate) const MB: u64 = 1_000_000;
 
 pub(super) async fn set(
     caller: &Caller<'_>,
     _admin: PlatformAdmin<'_>,
     arguments: SetBudgetArguments,
 ) -> Result<Reply, Failure> {
-    let SetBudgetArguments { space: reference, cpu, memory, pids } = arguments;
-    let budget = BudgetChange { cpu_millis: cpu, memory_mib: memory, pids };
+    let SetBudgetArguments { space: reference, cpu, memory, pids, disk, net, net_rate, llm_tokens } =
+        arguments;
+    let budget = BudgetChange {
+        cpu_millis: cpu,
+        memory_mib: memory,
+        pids,
+        disk_mb: disk,
+        egress_mb: net,
+        egress_mbit: net_rate,
+        llm_tokens,
+    };
     if budget == BudgetChange::default() {
-        return Err(
-            Failure::new(Code::Usage, "no limit is named").hint("`--cpu`, `--memory` or `--pids` sets one")
-        );
+        return Err(Failure::new(Code::Usage, "no limit is named")
+            .hint("`--cpu`, `--memory`, `--disk` and others set one; `help admin set-budget` has them"));
     }
-    let id = any_space(caller, &reference).await?;
-    match caller.platform.lifecycle.set_budget(id, budget).await {
-        Ok(space) => Ok(Reply::BudgetSet(Budget {
-            id,
-            name: space.name,
-            cpu: space.spec.cpu_millis,
-            memory: space.spec.memory_mib,
-            pids: space.spec.pids,
-        })),
+    let space = any_space(caller, &reference).await?;
+    let ceiling = caller.platform.ceiling();
+    match caller.platform.lifecycle.set_budget(space.id, budget, ceiling).await {
+        Ok(space) => Ok(Reply::BudgetSet(shown(&space))),
+        Err(LifecycleError::Overdrawn(over)) => Err(overdrawn(&over, &space.owner_email)),
         Err(error) => Err(match error.refusal() {
             Some(words) => Failure::new(
                 Code::Refused,
@@ -44,9 +54,78 @@ pub(super) async fn set(
     }
 }
 
+fn shown(space: &Space) -> Budget {
+    let budget = &space.spec.budget;
+    Budget {
+        id: space.id,
+        name: space.name.clone(),
+        cpu: budget.cpu_millis,
+        memory: budget.memory_mib,
+        pids: budget.pids,
+        disk: budget.disk_mb.map(u32::from),
+        net: budget.egress_mb.map(u32::from),
+        net_rate: budget.egress_mbit.map(u32::from),
+        llm_tokens: budget.llm_tokens.map(u64::from),
+    }
+}
+
 /// The end of what the engine says, where the cause is.
 fn tail(words: &str) -> String {
     let excess = words.chars().count().saturating_sub(WORDS);
     let cut = if excess > 0 { "…" } else { "" };
     cut.chars().chain(words.chars().skip(excess)).collect()
+}
+
+pub(super) async fn set_ceiling(
+    caller: &Caller<'_>,
+    _admin: PlatformAdmin<'_>,
+    arguments: SetCeilingArguments,
+) -> Result<Reply, Failure> {
+    let SetCeilingArguments { email, spaces, cpu, memory, disk, net } = arguments;
+    let change = CeilingChange { spaces, cpu_millis: cpu, memory_mib: memory, disk_mb: disk, egress_mb: net };
+    let set = caller.platform.store.set_ceiling(&email, change, &caller.platform.ceiling()).await;
+    let Some(shares) = set.map_err(|error| store_failed(&error))? else {
+        return Err(Failure::new(Code::NotFound, format!("no user {email}")).hint("`admin users` lists them"));
+    };
+    let share = |share: spaces_store::Share| Share {
+        resource: share.resource.to_string(),
+        has: share.sum,
+        ceiling: share.ceiling.map(u32::from),
+    };
+    Ok(Reply::CeilingSet(Ceiling { email, shares: shares.into_iter().map(share).collect() }))
+}
+
+/// A person's Spaces would have had too much together.
+pub(super) fn overdrawn(over: &Overdraft, owner: &Email) -> Failure {
+    let sum = over.sum.map_or_else(|| "no limit".to_owned(), |sum| sum.to_string());
+    let Overdraft { resource, ceiling, .. } = over;
+    Failure::new(
+        Code::Refused,
+        format!("the spaces of {owner} may have {ceiling} of {resource} together, and would have {sum}"),
+    )
+    .hint(format!("`admin set-ceiling {owner} --{resource} ...` raises it"))
+}
+
+pub(super) fn disk(space: &Space) -> Allowance {
+    Allowance {
+        used: space.usage.disk_bytes.map(|bytes| bytes / MB),
+        limit: space.spec.budget.disk_mb.map(|limit| u64::from(limit.get())),
+        bound: Bound::Soft,
+    }
+}
+
+pub(super) fn net(space: &Space, month: &Month) -> Allowance {
+    Allowance {
+        used: Some(space.usage.egress_in(month) / MB),
+        limit: space.spec.budget.egress_mb.map(|limit| u64::from(limit.get())),
+        bound: Bound::Hard,
+    }
+}
+
+pub(super) fn llm_tokens(space: &Space) -> Allowance {
+    Allowance {
+        used: Some(space.usage.llm_tokens),
+        limit: space.spec.budget.llm_tokens.map(u64::from),
+        bound: Bound::Hard,
+    }
 }

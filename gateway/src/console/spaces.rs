@@ -2,19 +2,23 @@
 
 use std::future::Future;
 
+use jiff::Timestamp;
 use spaces_protocol::command::SetArguments;
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Role, SpaceReference};
 use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow, SpaceSettings};
 use spaces_provisioner::Progress;
-use spaces_store::{Desired, Granted, Space};
+use spaces_store::{Desired, Granted, Month, Space};
 
+use super::budget;
 use super::run::Caller;
 use crate::entrance::{find, store_failed};
 use crate::lifecycle::{LifecycleError, space_state};
 
 pub(crate) async fn list(caller: &Caller<'_>) -> Result<Reply, Failure> {
-    Ok(Reply::Spaces(mine(caller).await?.iter().map(row).collect()))
+    let month = Month::of(Timestamp::now());
+    let rows = mine(caller).await?;
+    Ok(Reply::Spaces(rows.iter().map(|space| row(space, space.role(), &month)).collect()))
 }
 
 pub(crate) async fn up(
@@ -128,17 +132,18 @@ async fn explained<T>(
     operation.await.map_err(|error| error.explain(&reference.to_string()))
 }
 
-fn row(space: &Granted<Space>) -> SpaceRow {
+/// What is shown of a Space to somebody of this role in it.
+pub(super) fn row(space: &Space, role: Role, month: &Month) -> SpaceRow {
     SpaceRow {
         id: space.id,
         name: space.name.clone(),
-        role: space.role(),
+        role,
         state: space_state(space.desired, space.observed),
-        cpu: space.spec.cpu_millis,
-        memory: space.spec.memory_mib,
-        disk: None,
-        net: None,
-        llm_tokens: None,
+        cpu: space.spec.budget.cpu_millis,
+        memory: space.spec.budget.memory_mib,
+        disk: budget::disk(space),
+        net: budget::net(space, month),
+        llm_tokens: budget::llm_tokens(space),
         forwarding: space.forwarding,
         created_at: space.created_at,
     }

@@ -2,11 +2,14 @@
 
 use spaces_protocol::failure::{Code, Failure};
 use spaces_provisioner::{ImageNameError, ProvisionError};
-use spaces_store::StoreError;
+use spaces_store::{Overdraft, StoreError};
 
 /// Why an operation on a Space did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LifecycleError {
+    /// Its owner's Spaces would have more together than they may.
+    #[error("more {} than the owner's spaces may have together", .0.resource)]
+    Overdrawn(Overdraft),
     /// It was deleted meanwhile.
     #[error("the space is gone")]
     Gone,
@@ -43,7 +46,8 @@ impl LifecycleError {
     pub(crate) fn refusal(&self) -> Option<&str> {
         match self {
             Self::Provision(error) => error.refusal(),
-            Self::Gone
+            Self::Overdrawn(_)
+            | Self::Gone
             | Self::PutToSleep
             | Self::Missing
             | Self::Door(_)
@@ -56,6 +60,10 @@ impl LifecycleError {
     /// What the person reads, who named the Space like this.
     pub(crate) fn explain(&self, space: &str) -> Failure {
         match self {
+            Self::Overdrawn(over) => Failure::new(
+                Code::Refused,
+                format!("its owner's spaces may have {} of {} together", over.ceiling, over.resource),
+            ),
             Self::Gone => Failure::new(Code::NotFound, format!("no space named `{space}`"))
                 .hint("`list` shows the spaces you can use"),
             Self::PutToSleep => Failure::new(Code::Refused, format!("space `{space}` is stopped"))

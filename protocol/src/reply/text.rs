@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{
-    AuditRow, AuthKeyRow, IssuedKey, KeyRow, Reply, RequestRow, SessionRow, Sessions, SpaceRow, SpaceState,
-    Text, UserRow, certificate,
+    AuditRow, AuthKeyRow, IssuedKey, KeyRow, OwnedSpaceRow, Reply, RequestRow, SessionRow, Sessions,
+    SpaceRow, SpaceState, Text, UserRow, certificate,
 };
 use crate::setting::Forwarding;
 use crate::table;
@@ -26,6 +26,7 @@ impl Reply {
                 stderr: format!("unregistered key {}\n", key.fingerprint),
             },
             Self::Spaces(rows) => out(spaces(rows)),
+            Self::AllSpaces(rows) => out(all_spaces(rows)),
             Self::SpaceIs(change) => {
                 out(format!("space {} is {}\n", change.id, change.state.map_or("gone", SpaceState::as_str)))
             }
@@ -37,10 +38,8 @@ impl Reply {
                 };
                 out(format!("space {} {verb} forwarding\n", settings.id))
             }
-            Self::BudgetSet(budget) => out(format!(
-                "space {} may use cpu {}, memory {}, pids {}\n",
-                budget.id, budget.cpu, budget.memory, budget.pids
-            )),
+            Self::BudgetSet(budget) => out(budget.to_text()),
+            Self::CeilingSet(ceiling) => out(ceiling.to_text()),
             Self::SpaceCreated(change) => Text {
                 stdout: format!("{}\n", change.id),
                 stderr: format!("created space {} named {}\n", change.id, change.name),
@@ -90,10 +89,30 @@ fn spaces(rows: &[SpaceRow]) -> String {
                 row.state.as_str().to_owned(),
                 row.cpu.to_string(),
                 row.memory.to_string(),
-                or_dash(row.disk.as_ref()),
-                or_dash(row.net.as_ref()),
-                or_dash(row.llm_tokens.as_ref()),
+                row.disk.to_string(),
+                row.net.to_string(),
+                row.llm_tokens.to_string(),
                 at(row.created_at),
+            ]
+        }),
+    )
+}
+
+fn all_spaces(rows: &[OwnedSpaceRow]) -> String {
+    table::render(
+        ["id", "name", "owner", "state", "cpu", "memory", "disk", "net", "llm_tokens", "created_at"],
+        rows.iter().map(|OwnedSpaceRow { owner, space }| {
+            [
+                space.id.to_string(),
+                space.name.to_string(),
+                owner.to_string(),
+                space.state.as_str().to_owned(),
+                space.cpu.to_string(),
+                space.memory.to_string(),
+                space.disk.to_string(),
+                space.net.to_string(),
+                space.llm_tokens.to_string(),
+                at(space.created_at),
             ]
         }),
     )
@@ -235,9 +254,9 @@ mod tests {
             state: SpaceState::Running,
             cpu: 2000,
             memory: 4096,
-            disk: None,
-            net: None,
-            llm_tokens: None,
+            disk: Allowance { used: None, limit: Some(20_000), bound: Bound::Soft },
+            net: Allowance { used: Some(17), limit: Some(100_000), bound: Bound::Hard },
+            llm_tokens: Allowance { used: Some(0), limit: None, bound: Bound::Hard },
             forwarding: Forwarding::Allow,
             created_at: "2026-11-22T10:00:00.123Z".parse().unwrap(),
         }
@@ -248,8 +267,8 @@ mod tests {
         let text = Reply::Spaces(vec![row()]).to_text();
         assert_eq!(
             text.stdout,
-            "id    name     role   state    cpu   memory  disk  net  llm_tokens  created_at\n\
-             sp_1  my-room  admin  running  2000  4096    -     -    -           2026-11-22T10:00:00Z\n"
+            "id    name     role   state    cpu   memory  disk      net        llm_tokens  created_at\n\
+             sp_1  my-room  admin  running  2000  4096    -/~20000  17/100000  0/-         2026-11-22T10:00:00Z\n"
         );
         assert!(text.stdout.lines().all(|line| line.split_whitespace().count() == 10));
     }
@@ -258,7 +277,9 @@ mod tests {
     fn json_is_the_rows_themselves() {
         let json = Reply::Spaces(vec![row()]).to_json();
         assert_eq!(json.pointer("/0/id"), Some(&"sp_1".into()));
-        assert_eq!(json.pointer("/0/disk"), Some(&serde_json::Value::Null));
+        assert_eq!(json.pointer("/0/disk/used"), Some(&serde_json::Value::Null));
+        assert_eq!(json.pointer("/0/disk/bound"), Some(&"soft".into()));
+        assert_eq!(json.pointer("/0/net/limit"), Some(&100_000.into()));
     }
 
     #[test]

@@ -6,16 +6,28 @@ use jiff::Timestamp;
 use spaces_protocol::name::Email;
 
 use super::*;
-use crate::{AuditEntry, CreateSpace, Outcome, SpaceSpec};
+use crate::{AuditEntry, Budget, Ceiling, CreateSpace, NewSpace, Outcome, SpaceSpec};
 
 fn owner() -> Email {
     "ada@example.com".parse().unwrap()
 }
 
 async fn create(store: &Store, number: usize) -> Result<CreateSpace, StoreError> {
-    let spec = SpaceSpec { image: "image".repeat(400), cpu_millis: 1000, memory_mib: 1024, pids: 512 };
-    let name = format!("space-{number}").parse().unwrap();
-    store.create_space(&owner(), &name, spec, Timestamp::UNIX_EPOCH).await
+    let budget = Budget {
+        cpu_millis: 1000,
+        memory_mib: 1024,
+        pids: 512,
+        disk_mb: None,
+        egress_mb: None,
+        egress_mbit: None,
+        llm_tokens: None,
+    };
+    let space = NewSpace {
+        name: format!("space-{number}").parse().unwrap(),
+        spec: SpaceSpec { image: "image".repeat(400), budget },
+        ceiling: Ceiling::default(),
+    };
+    store.create_space(&owner(), &space, Timestamp::UNIX_EPOCH).await
 }
 
 fn limited(path: &Path, pages: &'static str) -> SqliteConnectOptions {
@@ -35,7 +47,7 @@ async fn a_full_database_is_unavailable_and_loses_nothing() {
     let broken = loop {
         match create(&store, kept).await {
             Ok(CreateSpace::Created(_)) => kept += 1,
-            Ok(CreateSpace::NameTaken) => panic!("the name is new"),
+            Ok(refused @ (CreateSpace::NameTaken | CreateSpace::Overdrawn(_))) => panic!("{refused:?}"),
             Err(error) => break error,
         }
     };

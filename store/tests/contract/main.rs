@@ -9,6 +9,7 @@
 
 mod audit;
 mod auth_keys;
+mod ceilings;
 mod certificates;
 mod keys;
 mod people;
@@ -16,4 +17,5 @@ mod redeem;
 mod requests;
 mod scene;
 mod spaces;
+mod usage;
 mod whole;

@@ -1,7 +1,7 @@
 use spaces_protocol::name::{AuthKeyId, SpaceName};
 use spaces_store::{
-    Approval, Approve, AuthKeyState, Desired, NewSpace, Observed, Recorded, Redeem, RequestRow, Store,
-    StoreError, UserId,
+    Approval, Approve, AuthKeyState, Ceiling, Desired, NewSpace, Observed, Recorded, Redeem, RequestRow,
+    Store, StoreError, UserId,
 };
 
 use crate::scene::{HERE, Scene, at, device_key, email, space_name, spec};
@@ -11,7 +11,7 @@ async fn ask(scene: &Scene, who: &str, reason: &str) -> Recorded {
 }
 
 fn approval(who: &str, by: UserId, name: SpaceName, secret: u8) -> Approval {
-    let space = NewSpace { name, spec: spec() };
+    let space = NewSpace { name, spec: spec(), ceiling: Ceiling::default() };
     Approval { email: email(who), by, hash: [secret; 32], expires_at: at(100), space }
 }
 

@@ -1,13 +1,14 @@
 //! What the tests share: a store in a folder of its own, and short ways to say who, what and when.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use spaces_protocol::name::{AuthKeyId, Email, Fingerprint, SpaceId, SpaceName, SpaceReference};
 use spaces_store::{
-    CreateSpace, FindSpace, Grant, Issue, NewAuthKey, NewDeviceKey, Pass, Redeem, SpaceSpec, Store, User,
-    UserId,
+    Budget, Ceiling, CreateSpace, FindSpace, Grant, Issue, NewAuthKey, NewDeviceKey, NewSpace, Pass, Redeem,
+    SpaceSpec, Store, User, UserId,
 };
 use tempfile::TempDir;
 
@@ -71,9 +72,9 @@ impl Scene {
     }
 
     pub(crate) async fn space(&self, owner: &str, name: &str) -> SpaceId {
-        match self.store.create_space(&email(owner), &space_name(name), spec(), at(0)).await.unwrap() {
+        match self.store.create_space(&email(owner), &new_space(name), at(0)).await.unwrap() {
             CreateSpace::Created(id) => id,
-            CreateSpace::NameTaken => panic!("{name} is taken"),
+            refused @ (CreateSpace::NameTaken | CreateSpace::Overdrawn(_)) => panic!("{name}: {refused:?}"),
         }
     }
 }
@@ -107,5 +108,22 @@ pub(crate) fn device_key(number: u8) -> NewDeviceKey {
 }
 
 pub(crate) fn spec() -> SpaceSpec {
-    SpaceSpec { image: "spaces/base:1".to_owned(), cpu_millis: 2000, memory_mib: 4096, pids: 512 }
+    SpaceSpec { image: "spaces/base:1".to_owned(), budget: budget() }
+}
+
+pub(crate) fn budget() -> Budget {
+    Budget {
+        cpu_millis: 2000,
+        memory_mib: 4096,
+        pids: 512,
+        disk_mb: NonZeroU32::new(20_000),
+        egress_mb: NonZeroU32::new(100_000),
+        egress_mbit: None,
+        llm_tokens: NonZeroU64::new(5_000_000_000),
+    }
+}
+
+/// Without a ceiling.
+pub(crate) fn new_space(name: &str) -> NewSpace {
+    NewSpace { name: space_name(name), spec: spec(), ceiling: Ceiling::default() }
 }

@@ -1,17 +1,17 @@
 use spaces_protocol::name::{Role, SpaceId};
 use spaces_protocol::setting::Forwarding;
 use spaces_store::{
-    AnySpace, BudgetChange, CreateSpace, Desired, FindSpace, Grant, LastKey, Limits, Observed, Space,
-    SpaceSpec,
+    AnySpace, Budget, BudgetChange, Ceiling, CreateSpace, Desired, FindSpace, Grant, LastKey, Limits,
+    Observed, SetBudget, Space, Usage,
 };
 
-use crate::scene::{Scene, at, email, fingerprint, reference, space_name, spec};
+use crate::scene::{Scene, at, budget, email, fingerprint, new_space, reference, space_name, spec};
 
 #[tokio::test]
 async fn a_name_is_its_owners_only_one() {
     let scene = Scene::new().await;
     scene.space("ada", "den").await;
-    let again = scene.store.create_space(&email("ada"), &space_name("den"), spec(), at(1)).await.unwrap();
+    let again = scene.store.create_space(&email("ada"), &new_space("den"), at(1)).await.unwrap();
     assert_eq!(again, CreateSpace::NameTaken);
     scene.space("bob", "den").await;
     assert_eq!(scene.store.all_spaces().await.unwrap().len(), 2);
@@ -30,6 +30,7 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
         desired: Desired::Running,
         observed: Observed::Absent,
         spec: spec(),
+        usage: Usage::default(),
         limits: Limits::Bind,
         forwarding: Forwarding::Allow,
         created_at: at(0),
@@ -162,21 +163,26 @@ async fn a_forgotten_space_is_gone_for_everybody_and_its_id_with_it() {
     assert!(scene.space("ada", "den").await > den, "an id is never used twice");
 }
 
+/// Under no ceiling.
+async fn set(scene: &Scene, space: SpaceId, change: BudgetChange) -> SetBudget {
+    scene.store.set_budget(space, change, &Ceiling::default()).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_budget_is_due_until_the_engine_knows_the_newest_one() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
     let space = async || scene.store.space(den).await.unwrap().unwrap();
     let memory = BudgetChange { memory_mib: Some(99), ..BudgetChange::default() };
-    assert_eq!(scene.store.set_budget(den, memory).await.unwrap(), Some(()));
-    let told = space().await.spec;
-    assert_eq!(told, SpaceSpec { memory_mib: 99, ..spec() }, "the others stay");
+    assert_eq!(set(&scene, den, memory).await, SetBudget::Set);
+    let told = space().await.spec.budget;
+    assert_eq!(told, Budget { memory_mib: 99, ..budget() }, "the others stay");
     let others = BudgetChange { cpu_millis: Some(7), pids: Some(8), ..BudgetChange::default() };
-    scene.store.set_budget(den, others).await.unwrap();
+    set(&scene, den, others).await;
     scene.store.limits_bind(den, &told).await.unwrap();
     assert_eq!(space().await.limits, Limits::Due, "those were older");
-    let newest = space().await.spec;
-    assert_eq!(newest, SpaceSpec { cpu_millis: 7, memory_mib: 99, pids: 8, ..spec() });
+    let newest = space().await.spec.budget;
+    assert_eq!(newest, Budget { cpu_millis: 7, memory_mib: 99, pids: 8, ..budget() });
     scene.store.limits_bind(den, &newest).await.unwrap();
     assert_eq!(space().await.limits, Limits::Bind);
 }
@@ -186,8 +192,28 @@ async fn what_is_to_be_deleted_or_is_not_there_has_no_budget() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
     scene.store.set_desired(den, Desired::Deleted).await.unwrap();
-    let budget = BudgetChange { pids: Some(8), ..BudgetChange::default() };
+    let change = BudgetChange { pids: Some(8), ..BudgetChange::default() };
     for space in [den, SpaceId::new(77)] {
-        assert_eq!(scene.store.set_budget(space, budget).await.unwrap(), None);
+        assert_eq!(set(&scene, space, change).await, SetBudget::Absent);
     }
+}
+
+#[tokio::test]
+async fn limits_that_are_refused_fall_back_to_those_that_held_last() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    let budget_of = async || scene.store.space(den).await.unwrap().unwrap().spec.budget;
+    assert_eq!(scene.store.take_back_limits(den).await.unwrap(), None, "nothing is due");
+    for cpu in [70_000, 80_000] {
+        set(&scene, den, BudgetChange { cpu_millis: Some(cpu), ..BudgetChange::default() }).await;
+    }
+    assert_eq!(scene.store.take_back_limits(den).await.unwrap(), Some(()));
+    assert_eq!(budget_of().await, budget(), "not to one that never held");
+    assert_eq!(
+        scene.store.space(den).await.unwrap().unwrap().limits,
+        Limits::Due,
+        "the engine is told of them"
+    );
+    scene.store.limits_bind(den, &budget()).await.unwrap();
+    assert_eq!(scene.store.take_back_limits(den).await.unwrap(), None, "they hold");
 }

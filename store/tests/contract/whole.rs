@@ -4,7 +4,7 @@ use spaces_protocol::auth_key::{AuthKey, GatewayMark};
 use spaces_store::{AuditEntry, Grant, NewAuthKey, Outcome, Redeem, Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
-use crate::scene::{HERE, Scene, at, device_key, email};
+use crate::scene::{HERE, Scene, at, device_key, email, new_space};
 
 /// Everything that can be listed, as text.
 async fn told(store: &Store) -> String {
@@ -143,9 +143,9 @@ async fn many_who_write_at_once_wait_their_turn() {
     let mut writers = tokio::task::JoinSet::new();
     for number in 0..60 {
         let store = if number % 2 == 0 { scene.store.clone() } else { second.clone() };
-        let name = format!("space-{number}").parse().unwrap();
+        let space = new_space(&format!("space-{number}"));
         writers.spawn(async move {
-            store.create_space(&email("ada"), &name, crate::scene::spec(), at(1)).await.unwrap();
+            store.create_space(&email("ada"), &space, at(1)).await.unwrap();
             store.all_spaces().await.unwrap();
         });
     }

@@ -1,0 +1,253 @@
+//! What Spaces have used: counters added up, over restarts of machines, engine and gateway.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use spaces_protocol::name::SpaceId;
+use sqlx::SqliteConnection;
+
+use crate::column::long;
+use crate::{Store, StoreError};
+
+/// A calendar month in UTC, over which egress is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Month(String);
+
+impl Month {
+    /// The month of this moment.
+    #[must_use]
+    pub fn of(now: Timestamp) -> Self {
+        let now = now.to_zoned(TimeZone::UTC);
+        Self(format!("{:04}-{:02}", now.year(), now.month()))
+    }
+}
+
+/// A counter as it was read. It only grows, and another one begins at nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counter {
+    /// Which: another text is another counter.
+    pub from: String,
+    /// What it says.
+    pub seen: u64,
+}
+
+/// What was read of one Space; `None` where nothing could be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// Which.
+    pub space: SpaceId,
+    /// Bytes that went out.
+    pub egress: Option<Counter>,
+    /// Processor time, in microseconds.
+    pub cpu: Option<Counter>,
+    /// Bytes on the disk.
+    pub disk_bytes: Option<u64>,
+}
+
+/// What a Space has used.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// The month that `egress_bytes` is of; none before the first reading.
+    pub(crate) month: Option<Month>,
+    pub(crate) egress_bytes: u64,
+    /// Processor time since the Space was made, in microseconds.
+    pub cpu_micros: u64,
+    /// Bytes on the disk; `None` before they were looked at.
+    pub disk_bytes: Option<u64>,
+    /// Tokens of language models.
+    pub llm_tokens: u64,
+}
+
+impl Usage {
+    /// Bytes that went out in that month.
+    #[must_use]
+    pub fn egress_in(&self, month: &Month) -> u64 {
+        if self.month.as_ref() == Some(month) { self.egress_bytes } else { 0 }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredUsage {
+    month: String,
+    egress_bytes: i64,
+    egress_from: String,
+    egress_seen: i64,
+    cpu_micros: i64,
+    cpu_from: String,
+    cpu_seen: i64,
+    disk_bytes: Option<i64>,
+}
+
+impl Store {
+    /// Adds what was read to what is known, of all these Spaces at once.
+    pub async fn record_usage(&self, measured: &[Measured], now: Timestamp) -> Result<(), StoreError> {
+        let month = Month::of(now);
+        let mut change = self.change().await?;
+        for reading in measured {
+            add(&mut change, reading, &month).await?;
+        }
+        Ok(change.commit().await?)
+    }
+}
+
+async fn add(connection: &mut SqliteConnection, reading: &Measured, month: &Month) -> Result<(), StoreError> {
+    let known = sqlx::query_as::<_, StoredUsage>(
+        "SELECT month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen, disk_bytes \
+         FROM usage WHERE space_id = $1",
+    );
+    let known = known.bind(reading.space.number()).fetch_optional(&mut *connection).await?;
+    let known = known.map(read).transpose()?.unwrap_or_default();
+    let next = known.after(reading, month);
+    // One that is gone meanwhile has no usage.
+    sqlx::query(
+        "INSERT INTO usage (space_id, month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen, \
+            disk_bytes) \
+         SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM spaces WHERE id = $1 \
+         ON CONFLICT (space_id) DO UPDATE SET month = $2, egress_bytes = $3, egress_from = $4, egress_seen = $5, \
+            cpu_micros = $6, cpu_from = $7, cpu_seen = $8, disk_bytes = $9",
+    )
+    .bind(reading.space.number())
+    .bind(&month.0)
+    .bind(kept(next.egress))
+    .bind(&next.egress_counter.from)
+    .bind(kept(next.egress_counter.seen))
+    .bind(kept(next.cpu))
+    .bind(&next.cpu_counter.from)
+    .bind(kept(next.cpu_counter.seen))
+    .bind(next.disk.map(kept))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Sums, and the counters that they were last taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    month: String,
+    egress: u64,
+    egress_counter: Counter,
+    cpu: u64,
+    cpu_counter: Counter,
+    disk: Option<u64>,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let never = Counter { from: String::new(), seen: 0 };
+        Self {
+            month: String::new(),
+            egress: 0,
+            egress_counter: never.clone(),
+            cpu: 0,
+            cpu_counter: never,
+            disk: None,
+        }
+    }
+}
+
+impl Known {
+    fn after(&self, reading: &Measured, month: &Month) -> Self {
+        let (egress, egress_counter) = step(&self.egress_counter, reading.egress.as_ref());
+        let (cpu, cpu_counter) = step(&self.cpu_counter, reading.cpu.as_ref());
+        let egress_before = if self.month == month.0 { self.egress } else { 0 };
+        Self {
+            month: month.0.clone(),
+            egress: egress_before.saturating_add(egress),
+            egress_counter,
+            cpu: self.cpu.saturating_add(cpu),
+            cpu_counter,
+            disk: reading.disk_bytes.or(self.disk),
+        }
+    }
+}
+
+/// How much a counter has grown, and where it stands.
+fn step(known: &Counter, read: Option<&Counter>) -> (u64, Counter) {
+    let Some(read) = read else { return (0, known.clone()) };
+    let same = read.from == known.from && read.seen >= known.seen;
+    let grown = if same { read.seen - known.seen } else { read.seen };
+    (grown, read.clone())
+}
+
+fn read(stored: StoredUsage) -> Result<Known, StoreError> {
+    Ok(Known {
+        month: stored.month,
+        egress: long("usage.egress_bytes", stored.egress_bytes)?,
+        egress_counter: Counter {
+            from: stored.egress_from,
+            seen: long("usage.egress_seen", stored.egress_seen)?,
+        },
+        cpu: long("usage.cpu_micros", stored.cpu_micros)?,
+        cpu_counter: Counter { from: stored.cpu_from, seen: long("usage.cpu_seen", stored.cpu_seen)? },
+        disk: stored.disk_bytes.map(|bytes| long("usage.disk_bytes", bytes)).transpose()?,
+    })
+}
+
+/// As the database keeps it.
+fn kept(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Columns of usage beside those of a Space.
+#[derive(sqlx::FromRow)]
+pub(crate) struct UsageColumns {
+    month: Option<String>,
+    egress_bytes: Option<i64>,
+    cpu_micros: Option<i64>,
+    disk_bytes: Option<i64>,
+    used_tokens: Option<i64>,
+}
+
+impl UsageColumns {
+    pub(crate) fn read(self) -> Result<Usage, StoreError> {
+        Ok(Usage {
+            month: self.month.map(Month),
+            egress_bytes: long("usage.egress_bytes", self.egress_bytes.unwrap_or_default())?,
+            cpu_micros: long("usage.cpu_micros", self.cpu_micros.unwrap_or_default())?,
+            disk_bytes: self.disk_bytes.map(|bytes| long("usage.disk_bytes", bytes)).transpose()?,
+            llm_tokens: long("usage.llm_tokens", self.used_tokens.unwrap_or_default())?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn counters() -> impl Strategy<Value = Option<Counter>> {
+        proptest::option::of(("[ab]", 0..1000_u64).prop_map(|(from, seen)| Counter { from, seen }))
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_used_never_runs_backwards_within_a_month(
+            readings in proptest::collection::vec((counters(), counters(), proptest::option::of(0..9_u64)), 0..30)
+        ) {
+            let month = Month("2026-11".to_owned());
+            let mut known = Known::default();
+            for (egress, cpu, disk_bytes) in readings {
+                let next = known.after(&Measured { space: SpaceId::new(1), egress, cpu, disk_bytes }, &month);
+                prop_assert!(next.egress >= known.egress && next.cpu >= known.cpu);
+                prop_assert!(next.disk.is_some() || known.disk.is_none());
+                known = next;
+            }
+        }
+    }
+
+    #[test]
+    fn a_counter_that_begins_anew_is_added_and_a_new_month_begins_at_nothing() {
+        let month = |text: &str| Month(text.to_owned());
+        let reading = |from: &str, seen| {
+            let counter = Some(Counter { from: from.to_owned(), seen });
+            Measured { space: SpaceId::new(1), egress: counter.clone(), cpu: counter, disk_bytes: None }
+        };
+        let mut known = Known::default();
+        for (from, seen, sum) in [("a", 100, 100), ("a", 150, 150), ("b", 20, 170), ("b", 10, 180)] {
+            known = known.after(&reading(from, seen), &month("2026-11"));
+            assert_eq!((known.egress, known.cpu), (sum, sum), "{from} {seen}");
+        }
+        known = known.after(&reading("b", 15), &month("2026-12"));
+        assert_eq!((known.egress, known.cpu), (5, 185));
+    }
+}
