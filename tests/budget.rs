@@ -136,3 +136,48 @@ fn a_person_is_held_to_what_all_their_spaces_may_have_together() {
     let all = admin.ssh("spaces", &["admin", "spaces"]).ok();
     assert_eq!(all.lines().filter(|line| line.contains("alice@example.com")).count(), 3, "{all}");
 }
+
+/// Megabytes on the disk and how many may be, as `list` shows them.
+fn disk(person: &Person) -> String {
+    let list = person.ssh("spaces", &["list"]).ok();
+    list.lines().nth(1).and_then(|row| row.split_whitespace().nth(6)).expect("a row").to_owned()
+}
+
+/// The attack: fill the disk, in one piece and by many programs at once. The storage of this machine's engine has no
+/// quota of its own, so that the limit is soft: what was written before it was measured is written.
+#[test]
+fn a_full_disk_refuses_writes_lets_everything_else_go_on_and_frees_itself() {
+    let settings =
+        [("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "300ms"), ("SPACE__DISK_MB", "20")];
+    let platform = Platform::start_with(&settings);
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    let (bob, _) = platform.owner("bob@example.com", "den");
+    let sh = |script: &str| alice.ssh("room", &[script]);
+    sh("echo kept > kept").ok();
+    eventually(|| disk(&alice), |disk| disk == "0/~20");
+    sh("mkfifo go; (read line < go; echo late > late) > why 2>&1 & sleep 0.1; head -c 30000000 /dev/urandom > big").ok();
+    eventually(|| disk(&alice), |disk| disk == "30/~20");
+    let refused = eventually(|| sh("echo more > more"), |output| output.status != 0);
+    assert!(refused.stderr.contains("File too large"), "{refused:?}");
+    for attempt in ["sudo sh -c 'echo x > /root/x'", "sudo dd if=/dev/zero of=y count=1", "cat kept >> big"] {
+        assert_ne!(sh(attempt).status, 0, "{attempt}");
+    }
+    // One that ran before is refused as well, and lives on.
+    sh("echo now > go").ok();
+    // Everything else goes on: reading, running, the terminal, the network, and the neighbour's disk.
+    assert_eq!(sh("cat kept; cat late; echo shown").ok(), "kept\nshown\n");
+    assert_eq!(bob.ssh("den", &["echo more > more; cat more"]).ok(), "more\n");
+    // A start is no way around, and deleting is the way back.
+    for command in ["down", "up"] {
+        alice.ssh("spaces", &["space", command, "--space", "room"]).ok();
+    }
+    eventually(|| sh("echo more > more"), |output| output.status != 0);
+    sh("rm big").ok();
+    eventually(|| sh("echo more > more; cat more"), |output| output.stdout == "more\n");
+    assert_eq!(disk(&alice), "0/~20");
+    // More room works at once.
+    sh("head -c 30000000 /dev/urandom > big").ok();
+    eventually(|| sh("echo more > more"), |output| output.status != 0);
+    set(platform.admin(), &id, &["--disk", "100"]).ok();
+    eventually(|| sh("echo more > more"), |output| output.status == 0);
+}

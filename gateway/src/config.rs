@@ -27,6 +27,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     pub(crate) isolation: IsolationConfig,
     pub(crate) space: SpaceConfig,
+    pub(crate) metering: MeteringConfig,
     pub(crate) ceiling: CeilingConfig,
     pub(crate) access: AccessConfig,
     pub(crate) forwarding: ForwardingConfig,
@@ -100,6 +101,15 @@ pub(crate) struct SpaceConfig {
     pub(crate) accept_env: Vec<String>,
     #[serde(deserialize_with = "duration")]
     pub(crate) stop_grace: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeteringConfig {
+    #[serde(deserialize_with = "duration")]
+    pub(crate) every: Duration,
+    #[serde(deserialize_with = "duration")]
+    pub(crate) disk_every: Duration,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -222,6 +232,7 @@ impl Config {
         }
         let never = [
             ("certificates.lifetime", certificates.lifetime < Duration::from_secs(1)),
+            ("metering.every", self.metering.every.is_zero()),
             ("engine.reconcile_every", self.engine.reconcile_every.is_zero()),
             ("limits.login_grace", self.limits.login_grace.is_zero()),
             ("limits.connections", self.limits.connections == 0),

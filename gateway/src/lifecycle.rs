@@ -11,6 +11,7 @@
 
 mod error;
 mod locks;
+mod metering;
 mod reconcile;
 mod state;
 
@@ -20,13 +21,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
+use spaces_provisioner::{Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
 use spaces_store::{
-    Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Observed, SetBudget, Space, Store,
+    Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Month, Observed, SetBudget, Space, Store,
 };
 use tracing::{info, warn};
 
 pub(crate) use error::{LifecycleError, store_unavailable};
+pub(crate) use metering::{MB, Rhythm};
 pub(crate) use state::space_state;
 
 use crate::relay::Hub;
@@ -145,6 +147,11 @@ impl Lifecycle {
         Ok(self.provisioner.ping().await?)
     }
 
+    /// Whether a Space that has sent what it may is cut off.
+    pub(crate) fn egress_binding(&self) -> Binding {
+        self.provisioner.egress_binding()
+    }
+
     /// Writes what a person wants. Deletion is final: after it there is nothing to want.
     async fn intend(&self, id: SpaceId, desired: Desired) -> Result<(), LifecycleError> {
         self.store.set_desired(id, desired).await?.ok_or(LifecycleError::Gone)
@@ -198,7 +205,11 @@ impl Lifecycle {
 
     async fn tell_limits(&self, space: &Space) -> Result<(), LifecycleError> {
         let Budget { cpu_millis, memory_mib, pids, .. } = space.spec.budget;
-        self.provisioner.ensure_limits(&self.blueprint(space)?).await?;
+        let blueprint = self.blueprint(space)?;
+        self.provisioner.ensure_limits(&blueprint).await?;
+        self.provisioner
+            .bound_egress(&[metering::egress_bound(space, &Month::of(jiff::Timestamp::now()))])
+            .await?;
         self.store.limits_bind(space.id, &space.spec.budget).await?;
         info!(space = %space.id, cpu_millis, memory_mib, pids, "limits set");
         Ok(())
@@ -238,6 +249,7 @@ impl Lifecycle {
     }
 
     fn blueprint(&self, space: &Space) -> Result<Blueprint, LifecycleError> {
+        let egress = metering::egress_bound(space, &Month::of(jiff::Timestamp::now()));
         Ok(Blueprint {
             space: space.id,
             hostname: space.name.to_string(),
@@ -245,6 +257,8 @@ impl Lifecycle {
             cpu_millis: space.spec.budget.cpu_millis,
             memory_mib: space.spec.budget.memory_mib,
             pids: space.spec.budget.pids,
+            egress_left: egress.left,
+            egress_mbit: egress.mbit,
             guest: self.guest.clone(),
             socket_folder: self.hub.socket_folder(space.id),
         })

@@ -16,7 +16,7 @@ use tracing::{error, info};
 
 use crate::certificate::Authorities;
 use crate::config::Config;
-use crate::lifecycle::Lifecycle;
+use crate::lifecycle::{Lifecycle, Rhythm};
 use crate::limits::Limits;
 use crate::platform::Platform;
 use crate::relay::Hub;
@@ -46,7 +46,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
     let lanes = ssh::Lanes::start().context("cannot start threads")?;
-    let (limits, every) = (Limits::new(&config.limits), config.engine.reconcile_every);
+    let limits = Limits::new(&config.limits);
+    let every = config.engine.reconcile_every;
+    let rhythm = Rhythm { every: config.metering.every, disk_every: config.metering.disk_every };
     let state = config.state.clone();
     // Before the first connection: guests of Spaces that run are waiting for their doors.
     lifecycle.open_doors().await?;
@@ -65,6 +67,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut vital = [
         Owned::spawn("audit", entries.keep(store.clone(), stop.clone())),
+        Owned::spawn("meter", Arc::clone(&lifecycle).meter(rhythm)),
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
         Owned::spawn("accept", ssh::serve(listener, lanes, ssh_config, platform)),
@@ -77,9 +80,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
     }
     info!("stopping; spaces keep running");
-    let [mut trail, watch, limits, accept] = vital;
+    let [mut trail, meter, watch, limits, accept] = vital;
     // With the last, every connection: what they did is in the trail then.
-    drop((watch, limits, accept));
+    drop((meter, watch, limits, accept));
     stop.cancel();
     if timeout(FAREWELL, trail.ended()).await.is_err() {
         error!("the audit trail could not be written to its end");

@@ -91,12 +91,13 @@ fn close_the_rest_at_exec() {
     }
 }
 
-/// Handlers are reset by exec; what is ignored would stay ignored.
+/// Handlers are reset by exec; what is ignored would stay ignored. That a file became too large for its limit, which is
+/// how the platform refuses writes to a disk that is full, is for a program to read as an error and not to die of.
 #[expect(unsafe_code, reason = "setting a disposition is unsafe whatever the disposition")]
 fn default_signals() {
     for signal in 1..=libc::SIGRTMAX() {
         // SAFETY: no handler is installed. The signals that cannot be set (KILL, STOP, the C library's own) are
         // refused with an error, which is as good.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        unsafe { libc::signal(signal, if signal == libc::SIGXFSZ { libc::SIG_IGN } else { libc::SIG_DFL }) };
     }
 }

@@ -16,6 +16,7 @@ mod machine;
 mod network;
 mod pull;
 mod pull_report;
+mod running;
 mod specification;
 mod survey;
 
@@ -34,8 +35,8 @@ use tracing::{instrument, warn};
 use self::deadline::{CALL, within};
 use crate::firewall::Firewall;
 use crate::{
-    Blueprint, Change, ImageName, Installation, Isolation, IsolationError, Observed, Progress,
-    ProvisionError, Provisioner, SubnetPool,
+    Binding, Blueprint, Change, EgressBound, ImageName, Installation, Isolation, IsolationError, Observed,
+    Progress, ProvisionError, Provisioner, Reading, SubnetPool, Writes,
 };
 
 /// Bollard's own limit for the head of an answer, in seconds: out of the way, since each call has ours.
@@ -68,6 +69,7 @@ struct Engine {
     firewall: Option<Firewall>,
     /// Shared by those who make a network, so that whoever removes the last one's rules is alone.
     networks: RwLock<()>,
+    runs: running::Runs,
 }
 
 /// One Space on a reachable engine.
@@ -88,7 +90,8 @@ impl Docker {
             Isolation::External => None,
         };
         let (client, networks) = (OnceCell::new(), RwLock::new(()));
-        Self { engine: Arc::new(Engine { settings, client, firewall, networks }) }
+        let runs = running::Runs::default();
+        Self { engine: Arc::new(Engine { settings, client, firewall, networks, runs }) }
     }
 
     /// Whether Spaces could be kept apart here, as far as that can be told without one.
@@ -125,6 +128,14 @@ impl Engine {
         }
     }
 
+    /// Takes down what was there for a Space that is gone, and all of it with the last.
+    async fn leave(&self, space: SpaceId) -> Result<(), ProvisionError> {
+        if let Some(firewall) = &self.firewall {
+            firewall.bound_egress(&[EgressBound { space, left: None, mbit: None }]).await?;
+        }
+        self.isolate_the_rest().await
+    }
+
     /// Takes the rules down if no network is left.
     async fn isolate_the_rest(&self) -> Result<(), ProvisionError> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
@@ -151,30 +162,43 @@ impl Engine {
     }
 }
 
-#[async_trait]
-impl Provisioner for Docker {
-    #[instrument(skip_all, fields(space = %blueprint.space))]
-    async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError> {
-        let machine = self.machine(blueprint.space).await?;
-        self.engine.ensure_isolated().await?;
-        match machine.start().await {
+impl Machine<'_> {
+    async fn ensure_started(
+        &self,
+        engine: &Engine,
+        blueprint: &Blueprint,
+        progress: &Progress,
+    ) -> Result<(), ProvisionError> {
+        match self.start().await {
             // No container, or one whose network is gone: the next steps make whichever is missing.
             Err(error) if error.is_status(404) => {}
             started => return started,
         }
         // Both to their end even if one fails: what is under way when this returns would outrun a removal.
         let (network, container) =
-            join(self.engine.ensure_network(&machine), machine.ensure_container(blueprint, progress)).await;
+            join(engine.ensure_network(self), self.ensure_container(blueprint, progress)).await;
         container.and(network)?;
         progress.say("starting the machine");
-        match machine.start().await {
+        match self.start().await {
             // The container remembers the id of a network that is no more.
             Err(error) if error.is_status(404) => {
-                machine.reconnect().await?;
-                machine.start().await
+                self.reconnect().await?;
+                self.start().await
             }
             started => started,
         }
+    }
+}
+
+#[async_trait]
+impl Provisioner for Docker {
+    #[instrument(skip_all, fields(space = %blueprint.space))]
+    async fn ensure_running(&self, blueprint: &Blueprint, progress: &Progress) -> Result<(), ProvisionError> {
+        let machine = self.machine(blueprint.space).await?;
+        self.engine.ensure_isolated().await?;
+        self.engine.bound_amount(blueprint).await?;
+        machine.ensure_started(&self.engine, blueprint, progress).await?;
+        self.engine.bound_rate(blueprint).await
     }
 
     async fn ensure_isolated(&self) -> Result<(), ProvisionError> {
@@ -184,6 +208,29 @@ impl Provisioner for Docker {
     #[instrument(skip_all, fields(space = %blueprint.space))]
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
         self.machine(blueprint.space).await?.limit(blueprint).await
+    }
+
+    fn egress_binding(&self) -> Binding {
+        match &self.engine.firewall {
+            Some(_) => Binding::Hard,
+            None => Binding::Soft,
+        }
+    }
+
+    async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError> {
+        self.engine.bound_egress(bounds).await
+    }
+
+    async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
+        self.engine.bound_writes(space, writes).await
+    }
+
+    async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {
+        self.engine.measure_all().await
+    }
+
+    async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError> {
+        self.engine.measure_disk(space).await
     }
 
     #[instrument(skip_all, fields(%space))]
@@ -198,7 +245,7 @@ impl Provisioner for Docker {
         machine.remove_container().await?;
         machine.remove_network().await?;
         // What is gone needs no rules; those that are left are looked at again in a moment.
-        if let Err(error) = self.engine.isolate_the_rest().await {
+        if let Err(error) = self.engine.leave(space).await {
             warn!(error = &error as &dyn std::error::Error, "the firewall could not be looked at");
         }
         Ok(())

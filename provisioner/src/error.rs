@@ -38,8 +38,8 @@ pub enum ProvisionError {
         /// The configured pool.
         pool: SubnetPool,
     },
-    /// Spaces cannot be kept apart here, so none starts.
-    #[error("the firewall around spaces cannot be set up")]
+    /// The host's kernel could not be told what holds a machine. Where that is the firewall, none starts.
+    #[error("the host could not be told what holds spaces")]
     Isolation(#[from] IsolationError),
     /// The engine refused, and says why.
     #[error("the container engine refused to {what}")]

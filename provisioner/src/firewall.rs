@@ -3,7 +3,7 @@
 //! A refusal in a chain of ours is final, whatever the engine's own chains accept, and nothing of ours accepts what
 //! they refuse. The engine does not know the table, so that it survives the engine's restarts.
 
-mod nft;
+mod egress;
 mod resolvers;
 mod rules;
 
@@ -11,7 +11,7 @@ use spaces_protocol::name::SpaceId;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::{Installation, IsolationError, NetworkPolicy};
+use crate::{EgressBound, Installation, IsolationError, NetworkPolicy, program};
 
 /// The rules of one installation.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Firewall {
             warn!("the firewall's rules were changed from outside");
         }
         *standing = None;
-        nft::run(&["-f", "-"], &rules).await?;
+        program::run("nft", &["-f", "-"], &rules).await?;
         let listed = self.list().await?;
         info!(table = rules::table(&self.installation), "the firewall's rules stand");
         *standing = Some(Standing { rules, listed });
@@ -60,14 +60,21 @@ impl Firewall {
     /// Whether they could be put up here; puts up nothing.
     pub(crate) async fn try_out(&self) -> Result<(), IsolationError> {
         let rules = rules::text(&self.installation, &self.policy, &self.policy.resolvers);
-        nft::run(&["--check", "-f", "-"], &rules).await.map(drop)
+        program::run("nft", &["--check", "-f", "-"], &rules).await.map(drop)
     }
 
     /// Takes them down. Those of a gateway that was killed, too.
     pub(crate) async fn remove(&self) -> Result<(), IsolationError> {
         let mut standing = self.standing.lock().await;
         *standing = None;
-        nft::run(&["-f", "-"], &rules::removal(&self.installation)).await.map(drop)
+        let removal = rules::removal(&self.installation) + &egress::removal(&self.installation);
+        program::run("nft", &["-f", "-"], &removal).await.map(drop)
+    }
+
+    /// From now on each of these Spaces can send so much more. Apart from the rules, so that they can be compared.
+    pub(crate) async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), IsolationError> {
+        let _one_at_a_time = self.standing.lock().await;
+        program::run("nft", &["-f", "-"], &egress::text(&self.installation, bounds)).await.map(drop)
     }
 
     /// The rules cannot hold a Space whose bridge they do not see.
@@ -82,6 +89,6 @@ impl Firewall {
 
     /// Without counters, which change by themselves.
     async fn list(&self) -> Result<String, IsolationError> {
-        nft::run(&["-s", "list", "table", "inet", &rules::table(&self.installation)], "").await
+        program::run("nft", &["-s", "list", "table", "inet", &rules::table(&self.installation)], "").await
     }
 }

@@ -1,4 +1,5 @@
-//! Who keeps Spaces from each other, from this host and from private networks. Plain values and the errors.
+//! Who keeps Spaces from each other, from this host and from private networks. Plain values, and why the host could not
+//! be told.
 
 use std::net::IpAddr;
 
@@ -25,21 +26,31 @@ pub struct NetworkPolicy {
     pub resolvers: Vec<IpAddr>,
 }
 
-/// Why Spaces cannot be kept apart here.
+/// Why this host could not be told what holds Spaces.
 #[derive(Debug, thiserror::Error)]
 pub enum IsolationError {
-    /// The program that sets rules could not be run.
-    #[error("`nft` cannot be run; Debian's package `nftables` has it")]
-    Program(#[source] std::io::Error),
+    /// A program that sets what the kernel does could not be run.
+    #[error("`{program}` cannot be run; Debian's packages nftables, iproute2 and util-linux have it")]
+    Program {
+        /// Which.
+        program: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
     /// It said no, in these words: most often that this user may not.
-    #[error("`nft` refused: {words}")]
+    #[error("`{program}` refused: {words}")]
     Refused {
+        /// Which.
+        program: &'static str,
         /// What it said.
         words: String,
     },
     /// It did not come to its end.
-    #[error("`nft` did not end in time")]
-    DeadlineExceeded,
+    #[error("`{program}` did not end in time")]
+    DeadlineExceeded {
+        /// Which.
+        program: &'static str,
+    },
     /// The engine makes its bridges where our rules do not reach, such as in another network namespace.
     #[error("the engine's network is not this host's: there is no interface `{interface}` here")]
     ForeignNetwork {

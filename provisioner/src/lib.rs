@@ -7,21 +7,28 @@
 
 mod blueprint;
 mod docker;
+mod egress;
 mod error;
 mod firewall;
 mod image_name;
 mod installation;
 mod isolation;
+mod meter;
+mod program;
 mod progress;
 mod provisioner;
 mod subnet;
+mod writes;
 
 pub use blueprint::Blueprint;
 pub use docker::{Docker, DockerSettings};
+pub use egress::{Binding, EgressBound};
 pub use error::{EngineFault, ProvisionError};
 pub use image_name::{ImageName, ImageNameError};
 pub use installation::{Installation, InstallationError};
 pub use isolation::{Isolation, IsolationError, NetworkPolicy};
+pub use meter::{Counter, Reading};
 pub use progress::Progress;
 pub use provisioner::{Change, Observed, Provisioner};
 pub use subnet::{Subnet, SubnetPool, SubnetPoolError};
+pub use writes::Writes;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use spaces_protocol::name::SpaceId;
 
-use crate::{Blueprint, ImageName, Progress, ProvisionError};
+use crate::{Binding, Blueprint, EgressBound, ImageName, Progress, ProvisionError, Reading, Writes};
 
 /// What the engine says of one Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub trait Provisioner: Send + Sync {
 
     /// Holds a machine that is there to the blueprint's limits, running or not. Absent: `Ok`.
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError>;
+
+    /// Whether [`Self::bound_egress`] holds anybody, here.
+    fn egress_binding(&self) -> Binding;
+
+    /// Holds what these machines send to these bounds from now on; the amounts also of those that do not run yet.
+    async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError>;
+
+    /// Lets the programs of a machine write to files, or not. One that does not run: `Ok`.
+    async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError>;
+
+    /// What each machine that runs uses now.
+    async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError>;
+
+    /// What a machine has on disk beyond its image, in bytes. Walks its files. Absent: `None`.
+    async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError>;
 
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;

@@ -75,16 +75,12 @@ impl Store {
         let before = sums(&mut change, owner).await?;
         write(&mut change, space, budget).await?;
         // Less than before is fine, also for those who have more than a ceiling that was lowered.
-        match overdraft(&mut change, owner, &before, ceiling).await? {
-            Some(overdraft) => {
-                change.rollback().await?;
-                Ok(SetBudget::Overdrawn(overdraft))
-            }
-            None => {
-                change.commit().await?;
-                Ok(SetBudget::Set)
-            }
+        if let Some(overdraft) = overdraft(&mut change, owner, &before, ceiling).await? {
+            change.rollback().await?;
+            return Ok(SetBudget::Overdrawn(overdraft));
         }
+        change.commit().await?;
+        Ok(SetBudget::Set)
     }
 
     /// The engine was told of these limits. If others were set meanwhile, it is to be told of those still.

@@ -37,6 +37,8 @@ pub struct Measured {
     pub space: SpaceId,
     /// Bytes that went out.
     pub egress: Option<Counter>,
+    /// Where it is cut off: what was sent beyond that went nowhere, and is not counted.
+    pub egress_most: Option<u64>,
     /// Processor time, in microseconds.
     pub cpu: Option<Counter>,
     /// Bytes on the disk.
@@ -149,9 +151,10 @@ impl Known {
         let (egress, egress_counter) = step(&self.egress_counter, reading.egress.as_ref());
         let (cpu, cpu_counter) = step(&self.cpu_counter, reading.cpu.as_ref());
         let egress_before = if self.month == month.0 { self.egress } else { 0 };
+        let most = reading.egress_most.map_or(u64::MAX, |most| most.max(egress_before));
         Self {
             month: month.0.clone(),
-            egress: egress_before.saturating_add(egress),
+            egress: egress_before.saturating_add(egress).min(most),
             egress_counter,
             cpu: self.cpu.saturating_add(cpu),
             cpu_counter,
@@ -222,12 +225,15 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_used_never_runs_backwards_within_a_month(
-            readings in proptest::collection::vec((counters(), counters(), proptest::option::of(0..9_u64)), 0..30)
+            readings in proptest::collection::vec(
+                (counters(), counters(), proptest::option::of(0..9_u64), proptest::option::of(0..900_u64)),
+                0..30,
+            )
         ) {
             let month = Month("2026-11".to_owned());
             let mut known = Known::default();
-            for (egress, cpu, disk_bytes) in readings {
-                let next = known.after(&Measured { space: SpaceId::new(1), egress, cpu, disk_bytes }, &month);
+            for (egress, cpu, disk_bytes, egress_most) in readings {
+                let next = known.after(&Measured { space: SpaceId::new(1), egress, egress_most, cpu, disk_bytes }, &month);
                 prop_assert!(next.egress >= known.egress && next.cpu >= known.cpu);
                 prop_assert!(next.disk.is_some() || known.disk.is_none());
                 known = next;
@@ -240,7 +246,8 @@ mod tests {
         let month = |text: &str| Month(text.to_owned());
         let reading = |from: &str, seen| {
             let counter = Some(Counter { from: from.to_owned(), seen });
-            Measured { space: SpaceId::new(1), egress: counter.clone(), cpu: counter, disk_bytes: None }
+            let egress = counter.clone();
+            Measured { space: SpaceId::new(1), egress, egress_most: None, cpu: counter, disk_bytes: None }
         };
         let mut known = Known::default();
         for (from, seen, sum) in [("a", 100, 100), ("a", 150, 150), ("b", 20, 170), ("b", 10, 180)] {
@@ -249,5 +256,10 @@ mod tests {
         }
         known = known.after(&reading("b", 15), &month("2026-12"));
         assert_eq!((known.egress, known.cpu), (5, 185));
+        let cut = |most, seen| Measured { egress_most: Some(most), ..reading("b", seen) };
+        known = known.after(&cut(20, 100), &month("2026-12"));
+        assert_eq!((known.egress, known.cpu), (20, 270), "what was refused was not sent");
+        known = known.after(&cut(10, 110), &month("2026-12"));
+        assert_eq!(known.egress, 20, "a limit that was lowered takes nothing back");
     }
 }

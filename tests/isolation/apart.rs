@@ -10,7 +10,7 @@ use spaces_tests::{Engine, Person, Platform, eventually, run};
 use crate::reached;
 
 /// Addresses set apart for documentation stand in for the internet.
-const PUBLIC: &str = "203.0.113.2";
+pub(crate) const PUBLIC: &str = "203.0.113.2";
 const PUBLIC_6: &str = "2001:db8::2";
 /// Somebody's private network, a part of it that is open by policy, and the resolver in it.
 const PRIVATE: &str = "10.77.0.2";
@@ -20,18 +20,18 @@ const RESOLVER: &str = "10.77.0.53";
 const METADATA: &str = "169.254.169.254";
 
 /// Long enough for a packet on one machine.
-const MOMENT: Duration = Duration::from_secs(2);
+pub(crate) const MOMENT: Duration = Duration::from_secs(2);
 
-struct Town {
-    world: World,
-    platform: Platform,
-    mallory: Person,
-    space: String,
-    engine: Engine,
+pub(crate) struct Town {
+    pub(crate) world: World,
+    pub(crate) platform: Platform,
+    pub(crate) mallory: Person,
+    pub(crate) space: String,
+    pub(crate) engine: Engine,
 }
 
 impl Town {
-    fn new(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(settings: &[(&str, &str)]) -> Self {
         apart();
         let ours = ["203.0.113.1/24", "2001:db8::1/64"];
         let theirs = [PUBLIC, PRIVATE, OPEN, RESOLVER, METADATA].map(|address| format!("{address}/32"));

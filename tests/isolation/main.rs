@@ -1,6 +1,7 @@
 //! What a Space is kept from, told as attacks from inside one, each with a friendly twin that must still work.
 
 mod apart;
+mod egress;
 mod host;
 mod neighbours;
 mod upkeep;

@@ -77,6 +77,11 @@ impl World {
         Self { _end: end, heard }
     }
 
+    /// How many bytes it hears by UDP until it is quiet for so long.
+    pub fn received(&self, quiet: Duration) -> usize {
+        std::iter::from_fn(|| self.hears(quiet)).map(|(_from, text)| text.len()).sum()
+    }
+
     /// The next thing that it hears by UDP, and from whom.
     pub fn hears(&self, patience: Duration) -> Option<(IpAddr, String)> {
         self.heard.recv_timeout(patience).ok()

@@ -317,6 +317,8 @@ impl Drop for Platform {
             drop(self.docker().args(["network", "rm"]).args(networks).output());
         }
         let table = self.firewall_table();
-        drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
+        for table in [table.clone(), table + "_egress"] {
+            drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
+        }
     }
 }

@@ -216,7 +216,7 @@ async fn spaces(caller: &Caller<'_>, _admin: PlatformAdmin<'_>) -> Result<Reply,
     let month = Month::of(Timestamp::now());
     let rows = spaces.iter().map(|space| OwnedSpaceRow {
         owner: space.owner_email.clone(),
-        space: row(space, Role::Admin, &month),
+        space: row(caller, space, Role::Admin, &month),
     });
     Ok(Reply::AllSpaces(rows.collect()))
 }

@@ -4,19 +4,17 @@ use spaces_protocol::command::{SetBudgetArguments, SetCeilingArguments};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
 use spaces_protocol::reply::{Allowance, Bound, Budget, Ceiling, Reply, Share};
+use spaces_provisioner::Binding;
 use spaces_store::{BudgetChange, CeilingChange, Month, Overdraft, Space};
 
 use super::admin::any_space;
 use super::run::Caller;
 use crate::entrance::store_failed;
 use crate::identity::PlatformAdmin;
-use crate::lifecycle::LifecycleError;
+use crate::lifecycle::{LifecycleError, MB};
 
 /// Most of the engine's words that an admin is shown.
 const WORDS: usize = 200;
-
-/// What people call a MB of disk or network.
-pub(crate) const MB: u64 = 1_000_000;
 
 pub(super) async fn set(
     caller: &Caller<'_>,
@@ -114,11 +112,14 @@ pub(super) fn disk(space: &Space) -> Allowance {
     }
 }
 
-pub(super) fn net(space: &Space, month: &Month) -> Allowance {
+pub(super) fn net(caller: &Caller<'_>, space: &Space, month: &Month) -> Allowance {
     Allowance {
         used: Some(space.usage.egress_in(month) / MB),
         limit: space.spec.budget.egress_mb.map(|limit| u64::from(limit.get())),
-        bound: Bound::Hard,
+        bound: match caller.platform.lifecycle.egress_binding() {
+            Binding::Hard => Bound::Hard,
+            Binding::Soft => Bound::Soft,
+        },
     }
 }
 

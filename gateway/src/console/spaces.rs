@@ -18,7 +18,7 @@ use crate::lifecycle::{LifecycleError, space_state};
 pub(crate) async fn list(caller: &Caller<'_>) -> Result<Reply, Failure> {
     let month = Month::of(Timestamp::now());
     let rows = mine(caller).await?;
-    Ok(Reply::Spaces(rows.iter().map(|space| row(space, space.role(), &month)).collect()))
+    Ok(Reply::Spaces(rows.iter().map(|space| row(caller, space, space.role(), &month)).collect()))
 }
 
 pub(crate) async fn up(
@@ -133,7 +133,7 @@ async fn explained<T>(
 }
 
 /// What is shown of a Space to somebody of this role in it.
-pub(super) fn row(space: &Space, role: Role, month: &Month) -> SpaceRow {
+pub(super) fn row(caller: &Caller<'_>, space: &Space, role: Role, month: &Month) -> SpaceRow {
     SpaceRow {
         id: space.id,
         name: space.name.clone(),
@@ -142,7 +142,7 @@ pub(super) fn row(space: &Space, role: Role, month: &Month) -> SpaceRow {
         cpu: space.spec.budget.cpu_millis,
         memory: space.spec.budget.memory_mib,
         disk: budget::disk(space),
-        net: budget::net(space, month),
+        net: budget::net(caller, space, month),
         llm_tokens: budget::llm_tokens(space),
         forwarding: space.forwarding,
         created_at: space.created_at,

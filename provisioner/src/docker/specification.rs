@@ -179,6 +179,8 @@ mod tests {
             cpu_millis: 1500,
             memory_mib: 512,
             pids: 200,
+            egress_left: None,
+            egress_mbit: None,
             guest: PathBuf::from("/opt/guest"),
             socket_folder: PathBuf::from("/run/spaces/sp:7"),
         }

@@ -51,6 +51,20 @@ pub(super) async fn networks(
     Ok(listed.into_iter().filter_map(|network| installation.space_of(&network.name?)).collect())
 }
 
+/// The containers that run, by their ids.
+pub(super) async fn running(
+    client: &bollard::Docker,
+    installation: &Installation,
+) -> Result<Vec<(SpaceId, String)>, ProvisionError> {
+    let options = ListContainersOptionsBuilder::default().filters(&installation.filter()).build();
+    let listed = within("list the containers", CALL, client.list_containers(Some(options))).await?;
+    let running = listed.into_iter().filter_map(|container| {
+        let space = container.names?.iter().find_map(|name| installation.space_of(name))?;
+        Some((space, container.id?))
+    });
+    Ok(running.collect())
+}
+
 async fn containers(
     client: &bollard::Docker,
     installation: &Installation,

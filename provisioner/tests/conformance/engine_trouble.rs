@@ -27,6 +27,8 @@ async fn no_engine_is_told_as_such_by_every_operation() -> Result<()> {
         image: "a".parse()?,
         cpu_millis: 1,
         memory_mib: 1,
+        egress_left: None,
+        egress_mbit: None,
         pids: 1,
         guest: PathBuf::from("/a"),
         socket_folder: PathBuf::from("/b"),

@@ -74,6 +74,8 @@ impl Stage {
             cpu_millis: 500,
             memory_mib: 64,
             pids: 64,
+            egress_left: None,
+            egress_mbit: None,
             guest: self.path("polite"),
             socket_folder: self.path("sockets"),
         }
@@ -139,7 +141,9 @@ impl Stage {
             self.engine.remove_network(&network.id.context("no id")?).await?;
         }
         let table = format!("spaces_{}", self.installation);
-        drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
+        for table in [table.clone(), table + "_egress"] {
+            drop(Command::new("nft").args(["delete", "table", "inet", &table]).output());
+        }
         // The import may be what failed; then that is the news.
         drop(self.engine.remove_image(self.image.as_str(), None::<RemoveImageOptions>, None).await);
         Ok(())
@@ -166,10 +170,7 @@ impl Drop for Stage {
 }
 
 pub(crate) fn docker_at(socket: &Path, installation: &Installation, subnets: SubnetPool) -> Docker {
-    let isolation = Isolation::Enforced(NetworkPolicy {
-        closed: vec!["10.0.0.0/8".parse().expect("a network")],
-        ..NetworkPolicy::default()
-    });
+    let isolation = Isolation::Enforced(NetworkPolicy::default());
     Docker::new(DockerSettings {
         socket: socket.to_owned(),
         installation: installation.clone(),

@@ -4,5 +4,6 @@ mod adoption;
 mod engine_trouble;
 mod harness;
 mod lifecycle;
+mod metering;
 mod networks;
 mod observation;

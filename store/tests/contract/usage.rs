@@ -7,7 +7,13 @@ use crate::scene::{Scene, at};
 
 fn reading(space: SpaceId, from: &str, seen: u64) -> Measured {
     let counter = Some(Counter { from: from.to_owned(), seen });
-    Measured { space, egress: counter.clone(), cpu: counter, disk_bytes: (seen > 100).then_some(seen) }
+    Measured {
+        space,
+        egress: counter.clone(),
+        egress_most: None,
+        cpu: counter,
+        disk_bytes: (seen > 100).then_some(seen),
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! `nft`, the program that sets the kernel's rules: each of its runs takes effect as a whole or not at all.
+//! Programs of this host that set what the kernel does: `nft` for rules, each run of which takes effect as a whole or
+//! not at all, `nsenter` and `tc` for what goes on within a network namespace.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -18,20 +19,25 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 const WORDS: usize = 300;
 
 /// Runs it with this to read, and gives what it prints.
-pub(super) async fn run(arguments: &[&str], input: &str) -> Result<String, IsolationError> {
-    let ended = tokio::time::timeout(PATIENCE, output(arguments, input));
-    let output =
-        ended.await.map_err(|_elapsed| IsolationError::DeadlineExceeded)?.map_err(IsolationError::Program)?;
+pub(crate) async fn run(
+    program: &'static str,
+    arguments: &[&str],
+    input: &str,
+) -> Result<String, IsolationError> {
+    let ended = tokio::time::timeout(PATIENCE, output(program, arguments, input)).await;
+    let output = ended
+        .map_err(|_elapsed| IsolationError::DeadlineExceeded { program })?
+        .map_err(|source| IsolationError::Program { program, source })?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
-        return Err(IsolationError::Refused { words: words.chars().take(WORDS).collect() });
+        return Err(IsolationError::Refused { program, words: words.chars().take(WORDS).collect() });
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-async fn output(arguments: &[&str], input: &str) -> std::io::Result<std::process::Output> {
-    let mut child = Command::new("nft")
+async fn output(program: &str, arguments: &[&str], input: &str) -> std::io::Result<std::process::Output> {
+    let mut child = Command::new(program)
         .args(arguments)
         .env_clear()
         .env("PATH", PATH)

@@ -1,0 +1,210 @@
+//! Machines that run: their processes and cgroups, for what the engine has no call for. The engine is asked once for
+//! each start of a machine, since a reading of all of them must cost next to nothing.
+
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptionsBuilder};
+use spaces_protocol::name::SpaceId;
+use tracing::debug;
+
+use super::deadline::{CALL, within};
+use super::{Engine, survey};
+use crate::meter::{self, Cgroup, Interfaces};
+use crate::writes::{self, Writes};
+use crate::{Blueprint, EgressBound, ProvisionError, Reading, egress};
+
+/// Longest walk through the files of a machine.
+const WALK: Duration = Duration::from_secs(3);
+
+/// What is known of one machine's present run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Run {
+    container: String,
+    /// Its first process, as this host numbers it.
+    pid: i32,
+    cgroup: Cgroup,
+    /// Where the files are that it wrote, where the engine keeps them apart from the image's.
+    layer: Option<PathBuf>,
+}
+
+/// The runs that are known, and the rates that they are held to.
+#[derive(Debug, Default)]
+pub(super) struct Runs(Mutex<HashMap<SpaceId, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    run: Arc<Run>,
+    shaped: Option<NonZeroU32>,
+}
+
+impl Runs {
+    fn of(&self, space: SpaceId, container: &str) -> Option<Arc<Run>> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = &runs.get(&space)?.run;
+        (run.container == container && run.cgroup.stands()).then(|| Arc::clone(run))
+    }
+
+    fn keep(&self, space: SpaceId, run: &Arc<Run>) {
+        let known = Known { run: Arc::clone(run), shaped: None };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space, known);
+    }
+
+    fn forget_others(&self, running: &BTreeMap<SpaceId, Arc<Run>>) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.retain(|space, _known| running.contains_key(space));
+    }
+
+    /// The rate that this very run is held to.
+    fn shaped(&self, space: SpaceId, run: &Run) -> Option<NonZeroU32> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.get(&space).filter(|known| *known.run == *run)?.shaped
+    }
+
+    fn set_shaped(&self, space: SpaceId, run: &Run, mbit: Option<NonZeroU32>) {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = runs.get_mut(&space).filter(|known| *known.run == *run) {
+            known.shaped = mbit;
+        }
+    }
+}
+
+impl Engine {
+    /// Reads all that run.
+    pub(super) async fn measure_all(self: &Arc<Self>) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {
+        let running = self.running().await?;
+        let engine = Arc::clone(self);
+        let read = tokio::task::spawn_blocking(move || {
+            let (installation, interfaces) = (&engine.settings.installation, Interfaces::read());
+            let of = |(space, run): (SpaceId, Arc<Run>)| {
+                (space, meter::read(&run.cgroup, &interfaces, installation, space))
+            };
+            running.into_iter().map(of).collect()
+        });
+        // A reading that crashed is none.
+        Ok(read.await.unwrap_or_default())
+    }
+
+    /// What a machine has written beyond its image, in bytes.
+    pub(super) async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError> {
+        // The engine would walk the whole image too with some of its storage drivers.
+        if let Some(layer) = self.running().await?.remove(&space).and_then(|run| run.layer.clone()) {
+            let walk = move || meter::written(&layer, Instant::now() + WALK);
+            if let Ok(Some(bytes)) = tokio::task::spawn_blocking(walk).await {
+                return Ok(Some(bytes));
+            }
+        }
+        let name = self.settings.installation.name_of(space);
+        let options = InspectContainerOptionsBuilder::default().size(true).build();
+        let inspected = self.client().await?.inspect_container(&name, Some(options));
+        match within("measure the container's files", CALL, inspected).await {
+            Ok(container) => Ok(container.size_rw.and_then(|bytes| u64::try_from(bytes).ok())),
+            Err(error) if error.is_status(404) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Before a machine runs: how much it may send.
+    pub(super) async fn bound_amount(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
+        match &self.firewall {
+            Some(firewall) => Ok(firewall.bound_egress(&[blueprint.egress()]).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Once it runs: how fast it may send.
+    pub(super) async fn bound_rate(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
+        if self.firewall.is_none() || blueprint.egress_mbit.is_none() {
+            return Ok(());
+        }
+        match self.running().await?.get(&blueprint.space) {
+            Some(run) => self.shape(&blueprint.egress(), run).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Holds what these machines send to their bounds: the amount also of those that do not run yet.
+    pub(super) async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError> {
+        let Some(firewall) = &self.firewall else { return Ok(()) };
+        firewall.bound_egress(bounds).await?;
+        let running = self.running().await?;
+        for bound in bounds {
+            if let Some(run) = running.get(&bound.space) {
+                self.shape(bound, run).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn shape(&self, bound: &EgressBound, run: &Run) -> Result<(), ProvisionError> {
+        if self.runs.shaped(bound.space, run) == bound.mbit {
+            return Ok(());
+        }
+        match egress::shape(run.pid, bound.mbit).await {
+            Ok(()) => {
+                self.runs.set_shaped(bound.space, run, bound.mbit);
+                Ok(())
+            }
+            // It ended meanwhile.
+            Err(_) if !run.cgroup.stands() => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Lets the programs of a machine write to files, or not.
+    pub(super) async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
+        let Some(run) = self.running().await?.remove(&space) else { return Ok(()) };
+        Ok(writes::set(&run.cgroup, writes).await?)
+    }
+
+    /// All that run now.
+    async fn running(&self) -> Result<BTreeMap<SpaceId, Arc<Run>>, ProvisionError> {
+        let client = self.client().await?;
+        let mut running = BTreeMap::new();
+        for (space, container) in survey::running(client, &self.settings.installation).await? {
+            let run = match self.runs.of(space, &container) {
+                Some(run) => Some(run),
+                None => self.look_up(client, space, container).await?,
+            };
+            running.extend(run.map(|run| (space, run)));
+        }
+        self.runs.forget_others(&running);
+        Ok(running)
+    }
+
+    async fn look_up(
+        &self,
+        client: &bollard::Docker,
+        space: SpaceId,
+        container: String,
+    ) -> Result<Option<Arc<Run>>, ProvisionError> {
+        let inspected = client.inspect_container(&container, None::<InspectContainerOptions>);
+        let found = match within("inspect the container", CALL, inspected).await {
+            Ok(found) => found,
+            Err(error) if error.is_status(404) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let pid = found.state.and_then(|state| state.pid);
+        let layer = found.graph_driver.and_then(|driver| driver.data.get("UpperDir").map(PathBuf::from));
+        let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) else {
+            return Ok(None);
+        };
+        // It may end at any moment, and an engine elsewhere has processes that we do not see.
+        let cgroup = match tokio::task::spawn_blocking(move || Cgroup::of_process(pid)).await {
+            Ok(Ok(cgroup)) => cgroup,
+            Ok(Err(error)) => {
+                debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");
+                None
+            }
+            Err(_crash) => None,
+        };
+        Ok(cgroup.map(|cgroup| {
+            let run = Arc::new(Run { container, pid, cgroup, layer });
+            self.runs.keep(space, &run);
+            run
+        }))
+    }
+}

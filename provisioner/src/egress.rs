@@ -1,0 +1,61 @@
+//! What a machine may send: how much more, and how fast. Plain values, and the rate within its network namespace.
+
+use std::num::NonZeroU32;
+
+use spaces_protocol::name::SpaceId;
+
+use crate::{IsolationError, program};
+
+/// What one machine may send from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EgressBound {
+    /// Whose.
+    pub space: SpaceId,
+    /// How many bytes more; `None` is without end.
+    pub left: Option<u64>,
+    /// How fast, in Mbit a second; `None` is as fast as it can.
+    pub mbit: Option<NonZeroU32>,
+}
+
+/// Whether a bound holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// Nothing gets beyond it.
+    Hard,
+    /// It is counted, and that is all.
+    Soft,
+}
+
+/// The machine's own end of its network.
+const INTERFACE: &str = "eth0";
+
+/// So much at once goes out at full speed: a fiftieth of a second's worth, and at least a few packets.
+const BURSTS_A_SECOND: u64 = 50;
+const LEAST_BURST: u64 = 32 * 1024;
+
+/// Holds what the machine of this process sends to a rate, within its network namespace, where nobody has the
+/// capability to undo it.
+pub(crate) async fn shape(pid: i32, mbit: Option<NonZeroU32>) -> Result<(), IsolationError> {
+    let Some(mbit) = mbit else {
+        return match discipline(pid, &["del", "dev", INTERFACE, "root"]).await {
+            // There is none.
+            Err(IsolationError::Refused { words, .. }) if words.contains("handle of zero") => Ok(()),
+            removed => removed,
+        };
+    };
+    let (rate, burst) = (format!("{mbit}mbit"), burst(mbit).to_string());
+    let tbf =
+        ["replace", "dev", INTERFACE, "root", "tbf", "rate", &rate, "burst", &burst, "latency", "100ms"];
+    discipline(pid, &tbf).await
+}
+
+/// `tc qdisc`, in the network namespace of a process.
+async fn discipline(pid: i32, words: &[&str]) -> Result<(), IsolationError> {
+    let namespace = format!("--net=/proc/{pid}/ns/net");
+    let arguments = [&[namespace.as_str(), "tc", "qdisc"], words].concat();
+    program::run("nsenter", &arguments, "").await.map(drop)
+}
+
+fn burst(mbit: NonZeroU32) -> u64 {
+    (u64::from(mbit.get()) * 1_000_000 / 8 / BURSTS_A_SECOND).max(LEAST_BURST)
+}
