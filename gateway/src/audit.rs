@@ -29,7 +29,7 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         | Command::Ca
         | Command::List
         | Command::Cert(CertCommand::List)
-        | Command::Space(SpaceCommand::List)
+        | Command::Space(SpaceCommand::List | SpaceCommand::Usage(_) | SpaceCommand::Why(_))
         | Command::Session(SessionCommand::List(_))
         | Command::Key(KeyCommand::List)
         | Command::Admin(

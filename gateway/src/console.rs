@@ -15,6 +15,7 @@ mod screen;
 mod sessions;
 mod spaces;
 mod subsystem;
+mod usage;
 
 use std::sync::Arc;
 

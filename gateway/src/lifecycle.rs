@@ -21,7 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner};
+use spaces_provisioner::{
+    Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner, Reading,
+};
 use spaces_store::{
     Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Month, Observed, SetBudget, Space, Store,
 };
@@ -145,6 +147,11 @@ impl Lifecycle {
     /// Whether the engine answers: asked before an intent that a person would otherwise have to repeat.
     pub(crate) async fn engine_answers(&self) -> Result<(), LifecycleError> {
         Ok(self.provisioner.ping().await?)
+    }
+
+    /// What a Space uses now; `None` of one that does not run.
+    pub(crate) async fn reading(&self, id: SpaceId) -> Result<Option<Reading>, LifecycleError> {
+        Ok(self.provisioner.measure_all().await?.remove(&id))
     }
 
     /// Whether a Space that has sent what it may is cut off.

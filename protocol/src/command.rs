@@ -86,6 +86,10 @@ pub enum SpaceCommand {
     Down(SpaceArguments),
     /// Remove a space and all its data for ever
     Delete(DeleteArguments),
+    /// Show what a space uses now, and may use
+    Usage(SpaceArguments),
+    /// Say what a space does, and why it is up, stopped or held back
+    Why(SpaceArguments),
     /// Set what everybody in a space may do
     Set(SetArguments),
 }

@@ -12,10 +12,12 @@ use crate::setting::Forwarding;
 mod budget;
 mod certificate;
 mod text;
+mod usage;
 
 pub use budget::{Allowance, Bound, Budget, Ceiling, Share};
 
 pub use certificate::{Authorities, CertificateChange, CertificateRow, IssuedCertificate};
+pub use usage::{Reason as WhyReason, Usage, Why};
 
 /// A command's answer. Serialised it is what `--json` prints.
 #[derive(Debug, Clone, Serialize)]
@@ -35,6 +37,8 @@ pub enum Reply {
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
     SpaceSet(SpaceSettings),
+    SpaceUses(Usage),
+    SpaceWhy(Why),
     BudgetSet(Budget),
     CeilingSet(Ceiling),
     Entrance(Entrance),

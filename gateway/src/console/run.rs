@@ -10,7 +10,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::reply::Reply;
 use spaces_provisioner::Progress;
 
-use super::{account, admin, certificates, keys, sessions, spaces};
+use super::{account, admin, certificates, keys, sessions, spaces, usage};
 use crate::audit;
 use crate::identity::{Newcomer, Person, PlatformAdmin, Principal, Wish};
 use crate::platform::Platform;
@@ -81,6 +81,8 @@ impl Caller<'_> {
             }
             Command::Session(SessionCommand::List(arguments)) => sessions::list(self, arguments).await,
             Command::Session(SessionCommand::Kill(arguments)) => sessions::kill(self, arguments).await,
+            Command::Space(SpaceCommand::Usage(arguments)) => usage::usage(self, &arguments.space).await,
+            Command::Space(SpaceCommand::Why(arguments)) => usage::why(self, &arguments.space).await,
             Command::Space(SpaceCommand::Set(arguments)) => spaces::set(self, arguments).await,
             Command::Key(KeyCommand::List) => keys::list(self).await,
             Command::Key(KeyCommand::Add(arguments)) => keys::add(self, arguments).await,

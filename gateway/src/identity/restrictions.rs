@@ -89,7 +89,13 @@ fn is_lent(command: &Command) -> bool {
         Command::Whoami
         | Command::Ca
         | Command::List
-        | Command::Space(SpaceCommand::List | SpaceCommand::Up(_) | SpaceCommand::Down(_))
+        | Command::Space(
+            SpaceCommand::List
+            | SpaceCommand::Up(_)
+            | SpaceCommand::Down(_)
+            | SpaceCommand::Usage(_)
+            | SpaceCommand::Why(_),
+        )
         | Command::Session(SessionCommand::List(_) | SessionCommand::Kill(_))
         | Command::Key(KeyCommand::List)
         | Command::Cert(CertCommand::List)

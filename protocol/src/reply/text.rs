@@ -38,6 +38,8 @@ impl Reply {
                 };
                 out(format!("space {} {verb} forwarding\n", settings.id))
             }
+            Self::SpaceUses(usage) => out(usage.to_text()),
+            Self::SpaceWhy(why) => out(why.to_text()),
             Self::BudgetSet(budget) => out(budget.to_text()),
             Self::CeilingSet(ceiling) => out(ceiling.to_text()),
             Self::SpaceCreated(change) => Text {

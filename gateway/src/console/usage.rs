@@ -1,0 +1,195 @@
+//! What a Space uses and why it is as it is: `space usage`, `space why`.
+
+use std::time::Duration;
+
+use jiff::{Timestamp, tz::TimeZone};
+use spaces_protocol::failure::Failure;
+use spaces_protocol::name::SpaceReference;
+use spaces_protocol::reply::{Allowance, Bound, Reply, Usage, Why, WhyReason};
+use spaces_provisioner::Reading;
+use spaces_store::{Desired, Month, Observed, Space};
+use tokio::time::sleep;
+
+use super::budget;
+use super::run::Caller;
+use crate::entrance::find;
+use crate::lifecycle::space_state;
+
+/// Processor time is told over this long: two readings make a rate.
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// A share of that, in thousandths, from which on a Space is said to be held back.
+const HELD_BACK: u64 = 50;
+
+/// Two readings of one Space, a moment apart; none of one that does not run.
+struct Now {
+    first: Option<Reading>,
+    second: Option<Reading>,
+}
+
+impl Now {
+    async fn read(caller: &Caller<'_>, space: &Space) -> Result<Self, Failure> {
+        let lifecycle = &caller.platform.lifecycle;
+        let reading = async || {
+            lifecycle.reading(space.id).await.map_err(|error| error.explain(&space.name.to_string()))
+        };
+        let first = reading().await?;
+        if first.is_none() {
+            return Ok(Self { first: None, second: None });
+        }
+        sleep(MOMENT).await;
+        Ok(Self { first, second: reading().await? })
+    }
+
+    /// How much a counter in microseconds has grown, in thousandths of the moment.
+    fn millis(&self, of: impl Fn(&Reading) -> Option<u64>) -> Option<u64> {
+        let (first, second) = (of(self.first.as_ref()?)?, of(self.second.as_ref()?)?);
+        let moment = u64::try_from(MOMENT.as_micros()).unwrap_or(u64::MAX);
+        Some(second.saturating_sub(first).saturating_mul(1000) / moment)
+    }
+
+    fn cpu_millis(&self) -> Option<u64> {
+        self.millis(|reading| reading.cpu_micros.as_ref().map(|counter| counter.seen))
+    }
+
+    fn throttled_millis(&self) -> Option<u64> {
+        self.millis(|reading| reading.throttled_micros)
+    }
+
+    fn told<T>(&self, of: impl Fn(&Reading) -> Option<T>) -> Option<T> {
+        of(self.second.as_ref()?)
+    }
+}
+
+pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
+    let space = find(caller.platform, caller.person()?, reference).await?;
+    let now = Now::read(caller, &space).await?;
+    let (at, limits) = (Timestamp::now(), &space.spec.budget);
+    let hard = |used: Option<u64>, limit: u32| Allowance {
+        used: used.or(now.second.is_none().then_some(0)),
+        limit: Some(limit.into()),
+        bound: Bound::Hard,
+    };
+    Ok(Reply::SpaceUses(Usage {
+        id: space.id,
+        name: space.name.clone(),
+        state: space_state(space.desired, space.observed),
+        at,
+        cpu: hard(now.cpu_millis(), limits.cpu_millis),
+        memory: hard(now.told(|reading| reading.memory_bytes).map(|bytes| bytes >> 20), limits.memory_mib),
+        pids: hard(now.told(|reading| reading.pids), limits.pids),
+        disk: budget::disk(&space),
+        net: budget::net(caller, &space, &Month::of(at)),
+        llm_tokens: budget::llm_tokens(&space),
+        net_rate: limits.egress_mbit.map(u32::from),
+        cpu_micros: space.usage.cpu_micros,
+        throttled_micros: now.told(|reading| reading.throttled_micros),
+        oom_kills: now.told(|reading| reading.oom_kills),
+        sent_bytes: now.told(|reading| reading.egress_bytes.as_ref().map(|counter| counter.seen)),
+        received_bytes: now.told(|reading| reading.ingress_bytes),
+    }))
+}
+
+pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
+    let space = find(caller.platform, caller.person()?, reference).await?;
+    let now = Now::read(caller, &space).await?;
+    let mut reasons = vec![state_reason(&space, reference)];
+    reasons.extend(doing(&now));
+    reasons.extend(held_back(&space, &now));
+    reasons.extend(used_up(caller, &space, Timestamp::now()));
+    let state = space_state(space.desired, space.observed);
+    Ok(Reply::SpaceWhy(Why { id: space.id, name: space.name.clone(), state, reasons }))
+}
+
+fn reason(code: &'static str, text: impl Into<String>) -> WhyReason {
+    WhyReason { code, text: text.into() }
+}
+
+fn state_reason(space: &Space, reference: &SpaceReference) -> WhyReason {
+    match (space.desired, space.observed) {
+        (Desired::Deleted, _) => reason("deleted", "it was deleted, and is being removed"),
+        (_, Observed::Missing) => reason(
+            "missing",
+            format!("it was removed from the engine; `space up --space {reference}` makes it anew"),
+        ),
+        (Desired::Running, Observed::Running) => reason("wanted", "it is wanted up until somebody stops it"),
+        (Desired::Running, Observed::Absent) => reason("starting", "it is being made"),
+        (Desired::Running, Observed::Failed) => {
+            reason("failed", format!("its last start failed; `space up --space {reference}` tries again"))
+        }
+        (Desired::Running, Observed::Stopped) => reason(
+            "stopped-outside",
+            "its machine was stopped from outside the platform; entering it starts it",
+        ),
+        (Desired::Stopped, Observed::Running) => reason("stopping", "somebody stopped it, and it is ending"),
+        (Desired::Stopped, Observed::Absent | Observed::Failed | Observed::Stopped) => {
+            reason("stopped", format!("somebody stopped it; `space up --space {reference}` starts it"))
+        }
+    }
+}
+
+fn doing(now: &Now) -> Option<WhyReason> {
+    let pids = now.told(|reading| reading.pids)?;
+    // The guest is one of them.
+    let programs = match pids.saturating_sub(1) {
+        0 => "no program of yours runs".to_owned(),
+        1 => "1 process or thread of yours runs".to_owned(),
+        several => format!("{several} processes and threads of yours run"),
+    };
+    let cpu = now.cpu_millis().unwrap_or_default();
+    Some(reason("doing", format!("{programs}, with {cpu} thousandths of a core")))
+}
+
+fn held_back(space: &Space, now: &Now) -> Vec<WhyReason> {
+    let mut reasons = Vec::new();
+    if now.throttled_millis().is_some_and(|share| share >= HELD_BACK) {
+        let limit = space.spec.budget.cpu_millis;
+        reasons.push(reason(
+            "cpu-limit",
+            format!("its processor limit of {limit} thousandths of a core holds it back"),
+        ));
+    }
+    if let Some(kills) = now.told(|reading| reading.oom_kills).filter(|kills| *kills > 0) {
+        let limit = space.spec.budget.memory_mib;
+        reasons.push(reason(
+            "memory-limit",
+            format!("its memory limit of {limit} MiB has ended processes since it was started: {kills}"),
+        ));
+    }
+    if now.told(|reading| reading.pids).is_some_and(|pids| pids >= u64::from(space.spec.budget.pids)) {
+        let limit = space.spec.budget.pids;
+        reasons
+            .push(reason("pids-limit", format!("it has as many processes and threads as it may: {limit}")));
+    }
+    reasons
+}
+
+fn used_up(caller: &Caller<'_>, space: &Space, now: Timestamp) -> Vec<WhyReason> {
+    let mut reasons = Vec::new();
+    let is_used_up = |allowance: &Allowance| {
+        allowance.used.zip(allowance.limit).is_some_and(|(used, limit)| used >= limit)
+    };
+    let (net, disk) = (budget::net(caller, space, &Month::of(now)), budget::disk(space));
+    if is_used_up(&net) && net.bound == Bound::Hard {
+        let until = next_month(now);
+        reasons.push(reason(
+            "net-budget",
+            format!("its network budget is used up: nothing leaves it until {until}"),
+        ));
+    }
+    if is_used_up(&disk) {
+        reasons.push(reason(
+            "disk-budget",
+            "its disk budget is used up: writing to files fails, deleting works",
+        ));
+    }
+    reasons
+}
+
+/// The first day of the month after, in UTC, by which budgets of the network are counted.
+fn next_month(now: Timestamp) -> String {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let (year, month) =
+        if today.month() == 12 { (today.year() + 1, 1) } else { (today.year(), today.month() + 1) };
+    format!("{year:04}-{month:02}-01")
+}
