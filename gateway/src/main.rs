@@ -5,6 +5,7 @@ mod bootstrap;
 mod certificate;
 mod config;
 mod console;
+mod doctor;
 mod entrance;
 mod forward;
 mod host_key;
@@ -34,6 +35,7 @@ use tracing::error;
 
 use crate::bootstrap::FirstSpace;
 use crate::config::{Config, LogFormat};
+use crate::doctor::Form;
 
 /// Gives back what a thousand connections took once they are gone; the C library's keeps most of it.
 #[global_allocator]
@@ -67,6 +69,15 @@ enum Command {
     },
     /// Check the configuration, and that what it names is there
     Check,
+    /// Prove each promise on this host, by trying it in throwaway spaces
+    Doctor {
+        /// One line in all
+        #[arg(long, conflicts_with = "json")]
+        summary: bool,
+        /// Print what was found as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the version
     Version,
 }
@@ -74,7 +85,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match run(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             #[expect(clippy::print_stderr, reason = "the operator's terminal; there may be no log yet")]
             {
@@ -85,30 +96,39 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Command::Version = arguments.command {
         print(concat!("spaces-gateway ", env!("CARGO_PKG_VERSION")));
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let config = Config::load(arguments.config.as_deref()).context("the configuration")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     match &arguments.command {
         Command::Serve => {
             start_log(&config)?;
-            runtime.block_on(serve::serve(config))
+            runtime.block_on(serve::serve(config))?;
         }
         Command::Bootstrap { email, no_space } => {
             let space = if *no_space { FirstSpace::None } else { FirstSpace::Make };
             let auth_key = runtime.block_on(bootstrap::bootstrap(&config, email, space))?;
             print(&auth_key.to_string());
-            Ok(())
         }
         Command::Check => {
             print(&runtime.block_on(serve::check(config))?);
-            Ok(())
         }
-        Command::Version => Ok(()),
+        Command::Doctor { summary, json } => {
+            let form = match (summary, json) {
+                (true, _) => Form::Summary,
+                (false, true) => Form::Json,
+                (false, false) => Form::Table,
+            };
+            let findings = runtime.block_on(doctor::examine(&config, arguments.config.clone()))?;
+            print(findings.print(form).trim_end());
+            return Ok(if findings.all_hold() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Version => {}
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 #[expect(clippy::print_stdout, reason = "the answer of a command that was typed at a terminal")]

@@ -143,7 +143,7 @@ fn lock_state(state: &Path) -> anyhow::Result<std::fs::File> {
     }
 }
 
-async fn docker(config: &Config, store: &Store) -> anyhow::Result<Docker> {
+pub(crate) async fn docker(config: &Config, store: &Store) -> anyhow::Result<Docker> {
     let installation = store.installation().await?;
     Ok(Docker::new(DockerSettings {
         socket: config.engine.socket.clone(),
@@ -162,7 +162,7 @@ async fn forget_the_idle(platform: Arc<Platform>) {
     }
 }
 
-async fn wait_for_signal() -> anyhow::Result<()> {
+pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = terminate.recv() => {}

@@ -251,7 +251,8 @@ fn a_program_starts_as_after_a_login() {
     let signals = |line: &str| {
         u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap() & !0x1_8000_0000
     };
-    assert_eq!((signals(lines[8]), signals(lines[9])), (0, 0), "{text}");
+    // SIGXFSZ alone is ignored: a full disk is an error to a program, and not its end.
+    assert_eq!((signals(lines[8]), signals(lines[9])), (0, 1 << 24), "{text}");
 }
 
 #[test]
