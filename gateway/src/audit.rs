@@ -20,7 +20,7 @@ use crate::identity::{Person, Principal, ProvenKey};
 use crate::platform::Platform;
 use crate::ssh::parse_public_key;
 
-pub(crate) use trail::{Trail, trail};
+pub(crate) use trail::{Entries, Trail, trail};
 
 /// What is recorded of a command: a word, and what it was done to. `None` for one that changes nothing.
 pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {

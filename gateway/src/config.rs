@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) isolation: IsolationConfig,
     pub(crate) space: SpaceConfig,
     pub(crate) metering: MeteringConfig,
+    pub(crate) metrics: MetricsConfig,
     pub(crate) ceiling: CeilingConfig,
     pub(crate) access: AccessConfig,
     pub(crate) forwarding: ForwardingConfig,
@@ -110,6 +111,14 @@ pub(crate) struct MeteringConfig {
     pub(crate) every: Duration,
     #[serde(deserialize_with = "duration")]
     pub(crate) disk_every: Duration,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MetricsConfig {
+    /// None: nowhere.
+    #[serde(deserialize_with = "loopback")]
+    pub(crate) listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -286,6 +295,20 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     })
 }
 
+/// Empty is none. What is said there is for this host.
+fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(Some(address)),
+        Ok(_) | Err(_) => Err(serde::de::Error::custom(format!(
+            "`{text}` is not an address and port of this host alone, such as 127.0.0.1:9464"
+        ))),
+    }
+}
+
 fn pool<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SubnetPool, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(serde::de::Error::custom)
@@ -323,6 +346,7 @@ mod tests {
             "[space]\npids = 1\n",
             "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
             "listen = \"localhost\"\n",
+            "[metrics]\nlisten = \"0.0.0.0:9464\"\n",
             "[certificates]\nhost_names = [\"*\"]\n",
             "[certificates]\nlifetime = \"25h\"\n",
             "[certificates]\nlifetime = \"0s\"\n",

@@ -92,14 +92,11 @@ impl Findings {
             named.map(|finding| finding.promise).collect::<Vec<_>>()
         };
         let (soft, no) = (of(Verdict::Soft), of(Verdict::No));
-        let mut text = format!("{} of {} promises hold here", self.0.len() - no.len(), self.0.len());
-        if !soft.is_empty() {
-            text += &format!("; softly: {}", soft.join(", "));
-        }
-        if !no.is_empty() {
-            text += &format!("; not: {}", no.join(", "));
-        }
-        text + "\n"
+        let list = |what: &str, named: &[&str]| {
+            if named.is_empty() { String::new() } else { format!("; {what}: {}", named.join(", ")) }
+        };
+        let (all, held) = (self.0.len(), self.0.len() - no.len());
+        format!("{held} of {all} promises hold here{}{}\n", list("softly", &soft), list("not", &no))
     }
 }
 

@@ -18,7 +18,7 @@ mod state;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{
@@ -33,6 +33,7 @@ pub(crate) use error::{LifecycleError, store_unavailable};
 pub(crate) use metering::{MB, Rhythm};
 pub(crate) use state::space_state;
 
+use crate::metrics::Metrics;
 use crate::relay::Hub;
 use crate::tasks;
 
@@ -41,6 +42,7 @@ pub(crate) struct Lifecycle {
     store: Store,
     provisioner: Arc<dyn Provisioner>,
     hub: Arc<Hub>,
+    metrics: Arc<Metrics>,
     guest: PathBuf,
     stop_grace: Duration,
     locks: locks::Locks,
@@ -51,10 +53,11 @@ impl Lifecycle {
         store: Store,
         provisioner: Arc<dyn Provisioner>,
         hub: Arc<Hub>,
+        metrics: Arc<Metrics>,
         guest: PathBuf,
         stop_grace: Duration,
     ) -> Arc<Self> {
-        Arc::new(Self { store, provisioner, hub, guest, stop_grace, locks: locks::Locks::default() })
+        Arc::new(Self { store, provisioner, hub, metrics, guest, stop_grace, locks: locks::Locks::default() })
     }
 
     /// A person wants this Space to run.
@@ -64,7 +67,7 @@ impl Lifecycle {
         progress: Progress,
     ) -> Result<Space, LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
-        run("up", async move {
+        run(&self.metrics, "up", async move {
             let _held = lifecycle.locks.hold(id).await;
             lifecycle.intend(id, Desired::Running).await?;
             lifecycle.make_it_run(id, &progress).await
@@ -75,7 +78,7 @@ impl Lifecycle {
     /// A person wants this Space to stop, and to stay so.
     pub(crate) async fn down(self: &Arc<Self>, space: &Granted<Space>) -> Result<Space, LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
-        run("down", async move {
+        run(&self.metrics, "down", async move {
             let _held = lifecycle.locks.hold(id).await;
             lifecycle.intend(id, Desired::Stopped).await?;
             lifecycle.make_it_stop(id).await
@@ -86,7 +89,7 @@ impl Lifecycle {
     /// A person wants this Space gone, with all its data.
     pub(crate) async fn delete(self: &Arc<Self>, space: &Granted<Space>) -> Result<(), LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
-        run("delete", async move {
+        run(&self.metrics, "delete", async move {
             let _held = lifecycle.locks.hold(id).await;
             lifecycle.intend(id, Desired::Deleted).await?;
             lifecycle.make_it_go(id).await
@@ -102,7 +105,7 @@ impl Lifecycle {
         ceiling: Ceiling,
     ) -> Result<Space, LifecycleError> {
         let lifecycle = Arc::clone(self);
-        run("set budget", async move {
+        run(&self.metrics, "set_budget", async move {
             let _held = lifecycle.locks.hold(id).await;
             match lifecycle.store.set_budget(id, budget, &ceiling).await? {
                 SetBudget::Set => lifecycle.make_limits_bind(id).await,
@@ -120,7 +123,7 @@ impl Lifecycle {
         progress: Progress,
     ) -> Result<Space, LifecycleError> {
         let lifecycle = Arc::clone(self);
-        run("realize", async move {
+        run(&self.metrics, "realize", async move {
             let _held = lifecycle.locks.hold(id).await;
             lifecycle.make_it_run(id, &progress).await
         })
@@ -273,15 +276,17 @@ impl Lifecycle {
 }
 
 /// Runs an operation to its end, whether or not whoever asked for it is still there.
-async fn run<T, F>(name: &'static str, operation: F) -> Result<T, LifecycleError>
+async fn run<T, F>(metrics: &Metrics, name: &'static str, operation: F) -> Result<T, LifecycleError>
 where
     T: Send + 'static,
     F: Future<Output = Result<T, LifecycleError>> + Send + 'static,
 {
+    let began = Instant::now();
     let outcome = match tasks::spawn(name, operation).await {
         Ok(outcome) => outcome,
         Err(crash) => Err(LifecycleError::Crashed(crash)),
     };
+    metrics.operation(name, if outcome.is_ok() { "done" } else { "failed" }, began.elapsed());
     if let Err(error) = &outcome {
         warn!(operation = name, error = error as &dyn std::error::Error, "operation failed");
     }

@@ -14,6 +14,7 @@ mod key_file;
 mod lend;
 mod lifecycle;
 mod limits;
+mod metrics;
 mod open_files;
 mod platform;
 mod progress;

@@ -13,6 +13,7 @@ use crate::certificate::Authorities;
 use crate::config::Config;
 use crate::lifecycle::Lifecycle;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::relay::Hub;
 
 /// The platform, as its connections see it.
@@ -22,6 +23,7 @@ pub(crate) struct Platform {
     pub(crate) lifecycle: Arc<Lifecycle>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) trail: Trail,
     pub(crate) mark: GatewayMark,
     pub(crate) authorities: Authorities,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use spaces_provisioner::{Docker, DockerSettings, ImageName, Provisioner as _};
 use spaces_store::Store;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -18,13 +19,22 @@ use crate::certificate::Authorities;
 use crate::config::Config;
 use crate::lifecycle::{Lifecycle, Rhythm};
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::platform::Platform;
 use crate::relay::Hub;
 use crate::tasks::Owned;
-use crate::{audit, host_key, open_files, relay, ssh, tasks};
+use crate::{audit, host_key, metrics, open_files, relay, ssh, tasks};
 
 /// How long the last entries of the audit trail may take to be written.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What people come in by.
+struct Entrance {
+    listener: TcpListener,
+    lanes: ssh::Lanes,
+    ssh: russh::server::Config,
+    metrics: Option<TcpListener>,
+}
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
@@ -36,41 +46,65 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let names = &config.certificates.host_names;
     let (authorities, certificate) = Authorities::load_or_create(&config.state, &host_key, names)?;
     let store = open_store(&config).await?;
-    let guest = config.guest_program()?;
-    anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
-    let docker = Arc::new(docker(&config, &store).await?);
-    let hub = Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?));
-    let lifecycle = Lifecycle::new(store.clone(), docker, Arc::clone(&hub), guest, config.space.stop_grace);
-    let ssh_config = ssh::transport_config(host_key, certificate, &config.limits);
+    let (hub, metrics) = (Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?)), Metrics::new());
+    let metrics = Arc::new(metrics);
+    let lifecycle = lifecycle(&config, &store, &hub, &metrics).await?;
     let listener =
         ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-    let address = listener.local_addr()?;
-    let lanes = ssh::Lanes::start().context("cannot start threads")?;
-    let limits = Limits::new(&config.limits);
-    let every = config.engine.reconcile_every;
-    let rhythm = Rhythm { every: config.metering.every, disk_every: config.metering.disk_every };
-    let state = config.state.clone();
+    let entrance = Entrance {
+        listener,
+        lanes: ssh::Lanes::start().context("cannot start threads")?,
+        ssh: ssh::transport_config(host_key, certificate, &config.limits),
+        metrics: bind_metrics(&config).await?,
+    };
     // Before the first connection: guests of Spaces that run are waiting for their doors.
     lifecycle.open_doors().await?;
     let (trail, entries) = audit::trail();
     let platform = Arc::new(Platform {
+        limits: Limits::new(&config.limits),
         config,
-        store: store.clone(),
-        lifecycle: Arc::clone(&lifecycle),
+        store,
+        lifecycle,
         hub,
-        limits,
+        metrics,
         trail,
         mark,
         authorities,
         leftovers: Semaphore::new(relay::LEFTOVERS),
     });
+    run(platform, entrance, entries).await
+}
+
+async fn lifecycle(
+    config: &Config,
+    store: &Store,
+    hub: &Arc<Hub>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Arc<Lifecycle>> {
+    let guest = config.guest_program()?;
+    anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
+    let docker = Arc::new(docker(config, store).await?);
+    let (store, hub, metrics) = (store.clone(), Arc::clone(hub), Arc::clone(metrics));
+    Ok(Lifecycle::new(store, docker, hub, metrics, guest, config.space.stop_grace))
+}
+
+/// Runs the parts until a signal, and takes them apart in order.
+async fn run(platform: Arc<Platform>, entrance: Entrance, entries: audit::Entries) -> anyhow::Result<()> {
+    let (config, store) = (&platform.config, platform.store.clone());
+    let rhythm = Rhythm { every: config.metering.every, disk_every: config.metering.disk_every };
+    let (every, state) = (config.engine.reconcile_every, config.state.clone());
+    let (lifecycle, address) = (Arc::clone(&platform.lifecycle), entrance.listener.local_addr()?);
     let stop = CancellationToken::new();
+    // Not vital: people are served without it.
+    let _metrics = entrance
+        .metrics
+        .map(|listener| Owned::spawn("metrics", metrics::serve(listener, Arc::clone(&platform))));
     let mut vital = [
         Owned::spawn("audit", entries.keep(store.clone(), stop.clone())),
         Owned::spawn("meter", Arc::clone(&lifecycle).meter(rhythm)),
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
-        Owned::spawn("accept", ssh::serve(listener, lanes, ssh_config, platform)),
+        Owned::spawn("accept", ssh::serve(entrance.listener, entrance.lanes, entrance.ssh, platform)),
     ];
     std::fs::write(state.join("address"), format!("{address}\n"))?;
     info!(%address, "serving");
@@ -128,6 +162,16 @@ pub(crate) fn prepare_state(state: &Path) -> anyhow::Result<()> {
 pub(crate) async fn open_store(config: &Config) -> anyhow::Result<Store> {
     let path = config.state.join("spaces.db");
     Store::open(&path).await.with_context(|| format!("cannot open the store {}", path.display()))
+}
+
+async fn bind_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = config.metrics.listen else { return Ok(None) };
+    let listener = TcpListener::bind(address).await;
+    let listener = listener.with_context(|| format!("cannot listen on {address} for metrics"))?;
+    let address = listener.local_addr()?;
+    std::fs::write(config.state.join("metrics_address"), format!("{address}\n"))?;
+    info!(%address, "metrics");
+    Ok(Some(listener))
 }
 
 /// One gateway a state folder: two would fight over the sockets of the Spaces.

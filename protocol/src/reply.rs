@@ -37,7 +37,7 @@ pub enum Reply {
     SpaceDeleted(SpaceChange),
     SpaceCreated(SpaceChange),
     SpaceSet(SpaceSettings),
-    SpaceUses(Usage),
+    SpaceUses(Box<Usage>),
     SpaceWhy(Why),
     BudgetSet(Budget),
     CeilingSet(Ceiling),

@@ -70,7 +70,7 @@ pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Re
         limit: Some(limit.into()),
         bound: Bound::Hard,
     };
-    Ok(Reply::SpaceUses(Usage {
+    Ok(Reply::SpaceUses(Box::new(Usage {
         id: space.id,
         name: space.name.clone(),
         state: space_state(space.desired, space.observed),
@@ -87,7 +87,7 @@ pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Re
         oom_kills: now.told(|reading| reading.oom_kills),
         sent_bytes: now.told(|reading| reading.egress_bytes.as_ref().map(|counter| counter.seen)),
         received_bytes: now.told(|reading| reading.ingress_bytes),
-    }))
+    })))
 }
 
 pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {

@@ -22,7 +22,7 @@ use crate::{key_file, serve};
 
 /// Longest that the gateway takes to serve, and any one attempt to end.
 const START: Duration = Duration::from_secs(30);
-const ATTEMPT: Duration = Duration::from_secs(60);
+const ATTEMPT: Duration = Duration::from_mins(1);
 
 /// Small budgets, so that little has to be used up.
 pub(super) const CPU_MILLIS: u64 = 200;

@@ -92,6 +92,7 @@ impl Lifecycle {
         let spaces = self.store.all_spaces().await?;
         let running = spaces.iter().filter(|space| readings.contains_key(&space.id));
         let running: Vec<&Space> = running.filter(|space| space.desired != Desired::Deleted).collect();
+        self.metrics.measured(&spaces, &month, |id| readings.get(&id));
         let bounds: Vec<EgressBound> = running.iter().map(|space| egress_bound(space, &month)).collect();
         self.provisioner.bound_egress(&bounds).await?;
         self.bound_disks(&running, disks).await

@@ -129,7 +129,7 @@ impl Lifecycle {
 
     async fn reconcile_one(self: &Arc<Self>, id: SpaceId, stopped: Stopped) {
         let lifecycle = Arc::clone(self);
-        let outcome = super::run("reconcile", async move {
+        let outcome = super::run(&self.metrics, "reconcile", async move {
             // Whoever holds the lock confirms what it did; waiting would hold up all the others.
             let Some(_held) = lifecycle.locks.try_hold(id) else { return Ok(()) };
             // Read again under the lock: an operation may have just ended.

@@ -193,6 +193,7 @@ impl Authentication {
     }
 
     async fn record_refusal(&self, email: &Email, reason: &'static str) {
+        self.platform.metrics.authentication_failed(reason);
         audit::login_refused(&self.platform, self.from, email, self.proven.as_ref(), reason).await;
     }
 }

@@ -49,7 +49,8 @@ impl Connection {
         standing: Arc<Standing>,
     ) -> Self {
         let authentication = Authentication::new(Arc::clone(&platform), peer.ip());
-        let budget = Budget::new(platform.config.limits.channels_per_connection);
+        let budget =
+            Budget::new(platform.config.limits.channels_per_connection, Arc::clone(&platform.metrics));
         Self {
             platform,
             peer,

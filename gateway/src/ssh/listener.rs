@@ -46,11 +46,12 @@ pub(crate) async fn serve(
         let (ssh, platform) = (Arc::clone(&ssh), Arc::clone(&platform));
         // Off this thread's reactor, onto its lane's.
         let Ok(tcp) = tcp.into_std() else { continue };
+        let counted = platform.metrics.connected();
         drop(tasks::spawn_on(lanes.next(), "connection", async move {
             if let Err(error) = connection(tcp, peer, ssh, platform).await {
                 debug!(%peer, error = &error as &dyn std::error::Error, "connection ended");
             }
-            drop(present);
+            drop((present, counted));
         }));
     }
 }

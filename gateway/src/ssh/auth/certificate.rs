@@ -75,6 +75,7 @@ impl Authentication {
         info!(from = %self.from, serial, key = key.as_ref().map(Fingerprint::as_str), ca = ca.as_ref().map(Fingerprint::as_str), reason = %fault, "a certificate was refused");
         // Strangers show strangers' certificates, of which there is nothing to tell.
         if fault != Fault::Stranger {
+            self.platform.metrics.authentication_failed("certificate refused");
             audit::certificate_refused(&self.platform, self.from, serial, key, fault).await;
         }
         None
