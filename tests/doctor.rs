@@ -1,7 +1,7 @@
 //! `spaces-gateway doctor`: it tells what holds on this host, and what does not.
 
 use serde_json::Value;
-use spaces_tests::{Platform, run};
+use spaces_tests::{Platform, free_port, run};
 
 /// What the doctor finds, by promise, and its exit status.
 fn examine(platform: &Platform) -> (Vec<(String, String)>, i32) {
@@ -25,7 +25,8 @@ fn left_over(platform: &Platform) -> String {
 /// On this machine's engine, whose storage driver has no quotas: so the disk limit is soft, and says so.
 #[test]
 fn the_doctor_finds_what_holds_and_what_does_not_and_leaves_nothing() {
-    let mut platform = Platform::prepare(&[]);
+    // Beside a gateway that serves, on addresses that only one can have.
+    let mut platform = Platform::start_with(&[("METRICS__LISTEN", &format!("127.0.0.1:{}", free_port()))]);
     let (findings, status) = examine(&platform);
     let found = |holds: &str| -> Vec<&str> {
         findings.iter().filter(|(_, verdict)| verdict == holds).map(|(promise, _)| promise.as_str()).collect()

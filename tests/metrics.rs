@@ -1,9 +1,9 @@
 //! What a monitoring system reads, on an address of this host alone.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::net::TcpStream;
 
-use spaces_tests::{Background, Platform, eventually};
+use spaces_tests::{Background, Platform, eventually, http_get};
 
 fn platform(settings: &[(&str, &str)]) -> Platform {
     let own =
@@ -14,13 +14,7 @@ fn platform(settings: &[(&str, &str)]) -> Platform {
 /// `GET PATH`: status and body.
 fn get(platform: &Platform, path: &str) -> (u16, String) {
     let address = std::fs::read_to_string(platform.state().join("metrics_address")).expect("the address");
-    let mut connection = TcpStream::connect(address.trim()).expect("it listens");
-    write!(connection, "GET {path} HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").expect("it reads");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-    (status, body.to_owned())
+    http_get(address.trim(), path)
 }
 
 /// The value of a metric with these labels, as it stands in the text.

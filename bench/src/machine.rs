@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::Command;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::process::run;
@@ -38,6 +39,15 @@ impl Machine {
             load: first(read("/proc/loadavg")),
         }
     }
+}
+
+/// Memory that is to be had, in bytes.
+pub(crate) fn available_bytes() -> anyhow::Result<u64> {
+    let memory = std::fs::read_to_string("/proc/meminfo")?;
+    let line =
+        memory.lines().find_map(|line| line.strip_prefix("MemAvailable:")).context("what is available")?;
+    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kibibytes * 1024)
 }
 
 /// `ssh -V` tells it on standard error.

@@ -10,6 +10,7 @@ mod forward;
 mod idle;
 mod rate;
 mod rest;
+mod scale;
 mod shared;
 
 use crate::lab::Lab;
@@ -40,12 +41,14 @@ pub(crate) enum Measurement {
     Attach,
     /// From approval to a running Space
     Approve,
+    /// Many Spaces on one machine
+    Scale,
     /// Resident memory after the others
     After,
 }
 
 impl Measurement {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Rest,
         Self::Idle,
         Self::Cold,
@@ -57,6 +60,7 @@ impl Measurement {
         Self::Rate,
         Self::Attach,
         Self::Approve,
+        Self::Scale,
         Self::After,
     ];
 
@@ -73,6 +77,7 @@ impl Measurement {
             Self::Rate => rate::measure(lab),
             Self::Attach => attach::measure(lab),
             Self::Approve => approve::measure(lab),
+            Self::Scale => scale::measure(lab),
             Self::After => rest::measure(lab, "after all this"),
         }
     }

@@ -62,7 +62,7 @@ fn number(value: f64, unit: Unit) -> String {
     match unit {
         Unit::Milliseconds | Unit::Microseconds | Unit::Kilobytes | Unit::PerSecond => format!("{value:.1}"),
         Unit::MebibytesPerSecond => format!("{value:.0}"),
-        Unit::Megabytes => format!("{value:.2}"),
+        Unit::Megabytes | Unit::Percent => format!("{value:.2}"),
     }
 }
 

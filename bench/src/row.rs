@@ -26,6 +26,8 @@ pub(crate) enum Unit {
     PerSecond,
     Kilobytes,
     Megabytes,
+    /// Of one core.
+    Percent,
 }
 
 /// What ours has to reach.
@@ -72,6 +74,7 @@ impl fmt::Display for Unit {
             Self::PerSecond => "/s",
             Self::Kilobytes => "kB",
             Self::Megabytes => "MB",
+            Self::Percent => "%",
         })
     }
 }

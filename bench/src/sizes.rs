@@ -24,6 +24,9 @@ pub(crate) struct Sizes {
     /// How many idle connections are held
     #[arg(long, value_name = "NUMBER", default_value_t = 1000, value_parser = value_parser!(u32).range(1..=4000))]
     pub(crate) connections: u32,
+    /// How many Spaces stand side by side
+    #[arg(long, value_name = "NUMBER", default_value_t = 150, value_parser = value_parser!(u32).range(2..=1000))]
+    pub(crate) spaces: u32,
 }
 
 impl Sizes {

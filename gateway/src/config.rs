@@ -254,6 +254,9 @@ impl Config {
         if self.space.cpu_millis < 10 {
             return fault("space.cpu_millis", "less than 10 cannot run anything");
         }
+        if self.space.egress_mbit > 1_000_000 {
+            return fault("space.egress_mbit", "more than 1000000");
+        }
         if self.space.memory_mib < 16 {
             return fault("space.memory_mib", "less than 16 cannot run anything");
         }

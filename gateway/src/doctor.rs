@@ -60,10 +60,23 @@ impl Finding {
     fn new(promise: &'static str, holds: Verdict, fix: impl Into<String>) -> Self {
         Self { promise, holds, fix: fix.into() }
     }
+}
 
-    /// A promise that holds, or else this is what to do.
-    fn if_so(promise: &'static str, holds: bool, fix: impl Into<String>) -> Self {
-        if holds { Self::new(promise, Verdict::Yes, "") } else { Self::new(promise, Verdict::No, fix) }
+/// What an attempt showed.
+#[derive(Debug, Clone)]
+struct Found {
+    holds: Verdict,
+    fix: String,
+}
+
+impl Found {
+    fn new(holds: Verdict, fix: impl Into<String>) -> Self {
+        Self { holds, fix: fix.into() }
+    }
+
+    /// It holds, or else this is what to do.
+    fn if_so(holds: bool, fix: impl Into<String>) -> Self {
+        if holds { Self::new(Verdict::Yes, "") } else { Self::new(Verdict::No, fix) }
     }
 }
 
@@ -111,23 +124,28 @@ fn word(verdict: Verdict) -> &'static str {
 /// Tries everything. An error is of the doctor itself; what is wrong with the host is in the findings.
 pub(crate) async fn examine(config: &Config, file: Option<PathBuf>) -> anyhow::Result<Findings> {
     let mut stage = Stage::set_up(config, file).await?;
-    // Whatever happens from here on, what the engine has of it is removed.
+    // Whatever happens from here on, what the host has of it is removed.
     let findings = tokio::select! {
-        findings = try_all(config, &stage) => findings,
+        findings = try_all(config, &stage) => Ok(findings),
         interrupted = serve::wait_for_signal() => interrupted.and(Err(anyhow::anyhow!("interrupted"))),
     };
-    stage.take_down().await?;
-    findings.map(Findings)
+    egress::clean_up().await;
+    let removed = stage.take_down().await;
+    let mut findings = findings?;
+    if let Err(error) = removed {
+        findings.push(Finding::new("what was tried leaves nothing", Verdict::No, format!("{error:#}")));
+    }
+    Ok(Findings(findings))
 }
 
-async fn try_all(config: &Config, stage: &Stage) -> anyhow::Result<Vec<Finding>> {
+async fn try_all(config: &Config, stage: &Stage) -> Vec<Finding> {
     let promise = "a space starts and is entered";
     if let Err(error) = stage.furnish().await {
-        return Ok(vec![Finding::new(promise, Verdict::No, format!("{error:#}"))]);
+        return vec![Finding::new(promise, Verdict::No, format!("{error:#}"))];
     }
     let mut findings = vec![Finding::new(promise, Verdict::Yes, "")];
-    findings.extend(attempts::all(config, stage).await?);
-    Ok(findings)
+    findings.extend(attempts::all(config, stage).await);
+    findings
 }
 
 #[cfg(test)]
@@ -137,7 +155,7 @@ mod tests {
     #[test]
     fn the_summary_names_what_does_not_hold() {
         let findings = Findings(vec![
-            Finding::if_so("the memory limit binds", true, "unused"),
+            Finding::new("the memory limit binds", Verdict::Yes, ""),
             Finding::new("the disk limit binds", Verdict::Soft, "use btrfs"),
         ]);
         assert!(findings.all_hold());
@@ -151,7 +169,7 @@ mod tests {
              yes    the_memory_limit_binds  -\n\
              soft   the_disk_limit_binds    use btrfs\n"
         );
-        let worse = Findings(vec![Finding::if_so("forwards work", false, "see the log")]);
+        let worse = Findings(vec![Finding::new("forwards work", Verdict::No, "see the log")]);
         assert!(!worse.all_hold());
         assert_eq!(worse.print(Form::Summary), "0 of 1 promises hold here; not: forwards work\n");
     }

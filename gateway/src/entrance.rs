@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use spaces_protocol::failure::{Code, Failure, shortened};
 use spaces_protocol::frame::{Attach, HOLDS_SINCE, Program, Showing, Start, Task};
 use spaces_protocol::name::{SpaceId, SpaceReference};
@@ -12,7 +13,6 @@ use spaces_store::{FindSpace, Granted, Space, StoreError};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use crate::audit;
 use crate::identity::{ORIGINAL_COMMAND, Person, Wish};
 use crate::lend::{Lent, lend};
 use crate::lifecycle::store_unavailable;
@@ -21,6 +21,7 @@ use crate::progress::Reporter;
 use crate::relay::{self, Begun, Ended, Telling};
 use crate::ssh::{ChannelParts, Purpose, still_known};
 use crate::visit::{self, Visit, Wanted};
+use crate::{allowance, audit};
 
 /// How long a client may take for the last that it is shown.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -60,6 +61,7 @@ pub(crate) async fn enter(
     audit::entered(platform, person, act, from, reached.as_ref().err());
     let (lent, mut guest) = reached?;
     info!(space = %space.id, user = %person.user().email, "entered");
+    warn_of_budgets(platform, &space, parts).await;
     let wanted = visit.wanted();
     let task = task(platform, person, &space, visit, &lent, parts)?;
     let mut shown = None;
@@ -80,6 +82,16 @@ pub(crate) async fn enter(
         drop(timeout(FAREWELL, parts.stderr(&format!("{TERMINAL_RESET}\n"))).await);
     }
     explained(&space, reference, (wanted, shown), ended)
+}
+
+/// Tells whoever sits at a terminal what is nearly used up. Programs read what they asked for, and nothing else.
+async fn warn_of_budgets(platform: &Platform, space: &Space, parts: &mut ChannelParts) {
+    if parts.terminal.is_none() {
+        return;
+    }
+    for warning in allowance::warnings(platform, space, Timestamp::now()) {
+        parts.stderr(&format!("space {}: {}\n", space.name, warning.text)).await;
+    }
 }
 
 /// What an end means for the person.

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{
-    Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner, Reading,
+    Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner, Reading, Writes,
 };
 use spaces_store::{
     Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Month, Observed, SetBudget, Space, Store,
@@ -180,6 +180,8 @@ impl Lifecycle {
             Err(error) if error.refusal().is_some() => self.stored(id).await?,
             bound => bound?,
         };
+        self.count_egress(&space).await?;
+        let space = self.stored(space.id).await?;
         let outcome = self.provisioner.ensure_running(&self.blueprint(&space)?, progress).await;
         let observed = match &outcome {
             Ok(()) => Observed::Running,
@@ -193,6 +195,10 @@ impl Lifecycle {
         };
         self.confirm(id, observed).await?;
         outcome?;
+        // From the first moment on, and not from the next round.
+        if metering::writes(&space) == Writes::Refused {
+            self.provisioner.bound_writes(id, Writes::Refused).await?;
+        }
         Ok(Space { observed, ..space })
     }
 
@@ -217,6 +223,8 @@ impl Lifecycle {
         let Budget { cpu_millis, memory_mib, pids, .. } = space.spec.budget;
         let blueprint = self.blueprint(space)?;
         self.provisioner.ensure_limits(&blueprint).await?;
+        self.count_egress(space).await?;
+        let space = &self.stored(space.id).await?;
         self.provisioner
             .bound_egress(&[metering::egress_bound(space, &Month::of(jiff::Timestamp::now()))])
             .await?;

@@ -1,5 +1,6 @@
 //! `spaces-gateway`: the whole front of a Spaces platform, in one process.
 
+mod allowance;
 mod audit;
 mod bootstrap;
 mod certificate;
@@ -24,6 +25,7 @@ mod serve;
 mod ssh;
 mod tasks;
 mod visit;
+mod warnings;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -36,6 +36,11 @@ struct OfOperation {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCommand {
+    command: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfState {
     state: &'static str,
 }
@@ -63,6 +68,7 @@ pub(crate) struct Metrics {
     channels: Gauge,
     authentication_failures: Family<OfReason, Counter>,
     operations: Family<OfOperation, Histogram>,
+    commands: Family<OfCommand, Histogram>,
     spaces: Family<OfState, Gauge>,
     cpu: Seconds,
     throttled: Seconds,
@@ -94,6 +100,7 @@ impl Metrics {
             channels: Gauge::default(),
             authentication_failures: Family::default(),
             operations: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
+            commands: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             spaces: Family::default(),
             cpu: Family::default(),
             throttled: Family::default(),
@@ -106,6 +113,7 @@ impl Metrics {
             whole: Mutex::default(),
         };
         metrics.register_ssh();
+        metrics.register_commands();
         metrics.register_spaces();
         metrics
     }
@@ -125,6 +133,11 @@ impl Metrics {
             Unit::Seconds,
             operations,
         );
+    }
+
+    fn register_commands(&mut self) {
+        let (unit, commands) = (Unit::Seconds, self.commands.clone());
+        self.registry.register_with_unit("command_duration", "Time that commands took", unit, commands);
     }
 
     fn register_spaces(&mut self) {
@@ -171,6 +184,10 @@ impl Metrics {
 
     pub(crate) fn authentication_failed(&self, reason: &'static str) {
         self.authentication_failures.get_or_create(&OfReason { reason }).inc();
+    }
+
+    pub(crate) fn command(&self, command: &'static str, took: Duration) {
+        self.commands.get_or_create(&OfCommand { command }).observe(took.as_secs_f64());
     }
 
     pub(crate) fn operation(&self, operation: &'static str, outcome: &'static str, took: Duration) {

@@ -15,6 +15,7 @@ use crate::session::{SessionReference, SessionToken};
 use crate::setting::Forwarding;
 
 mod certificate;
+mod name;
 mod parse;
 
 pub use certificate::{CertCommand, CertRevokeArguments, IssueCertArguments};

@@ -35,8 +35,8 @@ use tracing::{instrument, warn};
 use self::deadline::{CALL, within};
 use crate::firewall::Firewall;
 use crate::{
-    Binding, Blueprint, Change, EgressBound, ImageName, Installation, Isolation, IsolationError, Observed,
-    Progress, ProvisionError, Provisioner, Reading, SubnetPool, Writes,
+    Binding, Blueprint, Change, Counter, Disk, EgressBound, ImageName, Installation, Isolation,
+    IsolationError, Observed, Progress, ProvisionError, Provisioner, Reading, SubnetPool, Writes,
 };
 
 /// Bollard's own limit for the head of an answer, in seconds: out of the way, since each call has ours.
@@ -169,6 +169,12 @@ impl Machine<'_> {
         blueprint: &Blueprint,
         progress: &Progress,
     ) -> Result<(), ProvisionError> {
+        if let Some(firewall) = &engine.firewall
+            && firewall.expect_interface(self.space).is_err()
+        {
+            // Not made yet, gone, or where the rules do not see it: one that could be started must not be.
+            engine.ensure_network(self).await?;
+        }
         match self.start().await {
             // No container, or one whose network is gone: the next steps make whichever is missing.
             Err(error) if error.is_status(404) => {}
@@ -198,7 +204,8 @@ impl Provisioner for Docker {
         self.engine.ensure_isolated().await?;
         self.engine.bound_amount(blueprint).await?;
         machine.ensure_started(&self.engine, blueprint, progress).await?;
-        self.engine.bound_rate(blueprint).await
+        self.engine.bound_rate(blueprint).await;
+        Ok(())
     }
 
     async fn ensure_isolated(&self) -> Result<(), ProvisionError> {
@@ -229,7 +236,11 @@ impl Provisioner for Docker {
         self.engine.measure_all().await
     }
 
-    async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError> {
+    async fn measure_egress(&self, space: SpaceId) -> Option<Counter> {
+        self.engine.measure_egress(space).await
+    }
+
+    async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
         self.engine.measure_disk(space).await
     }
 

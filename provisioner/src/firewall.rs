@@ -59,7 +59,8 @@ impl Firewall {
 
     /// Whether they could be put up here; puts up nothing.
     pub(crate) async fn try_out(&self) -> Result<(), IsolationError> {
-        let rules = rules::text(&self.installation, &self.policy, &self.policy.resolvers);
+        let rules = rules::text(&self.installation, &self.policy, &self.policy.resolvers)
+            + &egress::text(&self.installation, &[]);
         program::run("nft", &["--check", "-f", "-"], &rules).await.map(drop)
     }
 

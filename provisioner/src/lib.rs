@@ -1,9 +1,9 @@
 //! What runs: Spaces as containers.
 //!
-//! [`Provisioner`] is the seam, [`Docker`] the backend behind it, and the only place that knows bollard. The
-//! crate keeps no state: what it answers is what the engine says at that moment, and each operation may be
-//! repeated, by this process or by another one, whatever became of the attempt before. What *should* run is
-//! not known here; the caller compares and decides.
+//! [`Provisioner`] is the seam, [`Docker`] the backend behind it, and the only place that knows bollard. It
+//! remembers only what saves a question to the engine or the kernel: what it answers is what they say at that
+//! moment, and each operation may be repeated, by this process or by another one, whatever became of the attempt
+//! before. What *should* run is not known here; the caller compares and decides.
 
 mod blueprint;
 mod docker;
@@ -27,7 +27,7 @@ pub use error::{EngineFault, ProvisionError};
 pub use image_name::{ImageName, ImageNameError};
 pub use installation::{Installation, InstallationError};
 pub use isolation::{Isolation, IsolationError, NetworkPolicy};
-pub use meter::{Counter, Reading};
+pub use meter::{Counter, Disk, Reading};
 pub use progress::Progress;
 pub use provisioner::{Change, Observed, Provisioner};
 pub use subnet::{Subnet, SubnetPool, SubnetPoolError};

@@ -10,6 +10,7 @@ use procfs::net::DeviceStatus;
 use spaces_protocol::name::SpaceId;
 
 pub(crate) use self::cgroup::Cgroup;
+pub use self::disk::Disk;
 pub(crate) use self::disk::written;
 use crate::Installation;
 
@@ -59,20 +60,27 @@ pub(crate) fn read(
     installation: &Installation,
     space: SpaceId,
 ) -> Reading {
-    let name = installation.interface(space);
-    // What its bridge takes in is what the machine sends.
-    let bridge = interfaces.0.get(&name);
-    let index = nix::net::if_::if_nametoindex(name.as_str()).ok();
-    let egress = bridge.zip(index).map(|(bridge, index)| counter("net", index.into(), bridge.recv_bytes));
+    let bridge = interfaces.0.get(&installation.interface(space));
     Reading {
         cpu_micros: cgroup.cpu_micros().map(|seen| counter("cgroup", cgroup.instance(), seen)),
         throttled_micros: cgroup.throttled_micros(),
         memory_bytes: cgroup.memory_bytes(),
         pids: cgroup.pids(),
         oom_kills: cgroup.oom_kills(),
-        egress_bytes: egress,
+        egress_bytes: egress(interfaces, installation, space),
         ingress_bytes: bridge.map(|bridge| bridge.sent_bytes),
     }
+}
+
+/// What a machine has sent, also of one that does not run: what its bridge takes in.
+pub(crate) fn egress(
+    interfaces: &Interfaces,
+    installation: &Installation,
+    space: SpaceId,
+) -> Option<Counter> {
+    let name = installation.interface(space);
+    let index = nix::net::if_::if_nametoindex(name.as_str()).ok()?;
+    Some(counter("net", index.into(), interfaces.0.get(&name)?.recv_bytes))
 }
 
 /// Numbers of interfaces and cgroups are given out anew after a boot of the host.

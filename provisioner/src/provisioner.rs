@@ -7,7 +7,9 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use spaces_protocol::name::SpaceId;
 
-use crate::{Binding, Blueprint, EgressBound, ImageName, Progress, ProvisionError, Reading, Writes};
+use crate::{
+    Binding, Blueprint, Counter, Disk, EgressBound, ImageName, Progress, ProvisionError, Reading, Writes,
+};
 
 /// What the engine says of one Space.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +54,11 @@ pub trait Provisioner: Send + Sync {
     /// What each machine that runs uses now.
     async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError>;
 
-    /// What a machine has on disk beyond its image, in bytes. Walks its files. Absent: `None`.
-    async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError>;
+    /// What a machine has sent until now, whether or not it runs, in bytes. `None` where that cannot be read.
+    async fn measure_egress(&self, space: SpaceId) -> Option<Counter>;
+
+    /// What a machine has on disk beyond its image. Walks its files. Absent: `None`.
+    async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError>;
 
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;

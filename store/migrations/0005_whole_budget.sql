@@ -8,6 +8,10 @@ ALTER TABLE spaces ADD COLUMN llm_tokens INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE spaces ADD COLUMN held_cpu_millis INTEGER;
 ALTER TABLE spaces ADD COLUMN held_memory_mib INTEGER;
 ALTER TABLE spaces ADD COLUMN held_pids INTEGER;
+ALTER TABLE spaces ADD COLUMN held_disk_mb INTEGER;
+ALTER TABLE spaces ADD COLUMN held_egress_mb INTEGER;
+ALTER TABLE spaces ADD COLUMN held_egress_mbit INTEGER;
+ALTER TABLE spaces ADD COLUMN held_llm_tokens INTEGER;
 
 -- What all Spaces of one person may use together, where that is not what the configuration says. 0 is no ceiling.
 CREATE TABLE ceilings (

@@ -12,3 +12,7 @@ CREATE TABLE usage (
     disk_bytes INTEGER,
     llm_tokens INTEGER NOT NULL DEFAULT 0
 );
+
+-- What Spaces sent and used before there was this table is nobody's to count: their first reading is where counting begins.
+INSERT INTO usage (space_id, month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen)
+SELECT id, '', 0, 'baseline', 0, 0, 'baseline', 0 FROM spaces;

@@ -87,7 +87,8 @@ impl Store {
     pub async fn limits_bind(&self, space: SpaceId, told: &Budget) -> Result<(), StoreError> {
         let mut change = self.change().await?;
         sqlx::query(
-            "UPDATE spaces SET limits = $2, held_cpu_millis = NULL, held_memory_mib = NULL, held_pids = NULL \
+            "UPDATE spaces SET limits = $2, held_cpu_millis = NULL, held_memory_mib = NULL, held_pids = NULL, \
+                held_disk_mb = NULL, held_egress_mb = NULL, held_egress_mbit = NULL, held_llm_tokens = NULL \
              WHERE id = $1 AND cpu_millis = $3 AND memory_mib = $4 AND pids = $5",
         )
         .bind(space.number())
@@ -105,7 +106,10 @@ impl Store {
     pub async fn take_back_limits(&self, space: SpaceId) -> Result<Option<()>, StoreError> {
         let mut change = self.change().await?;
         let back = sqlx::query(
-            "UPDATE spaces SET cpu_millis = held_cpu_millis, memory_mib = held_memory_mib, pids = held_pids \
+            "UPDATE spaces SET cpu_millis = held_cpu_millis, memory_mib = held_memory_mib, pids = held_pids, \
+                disk_mb = COALESCE(held_disk_mb, disk_mb), egress_mb = COALESCE(held_egress_mb, egress_mb), \
+                egress_mbit = COALESCE(held_egress_mbit, egress_mbit), \
+                llm_tokens = COALESCE(held_llm_tokens, llm_tokens) \
              WHERE id = $1 AND held_cpu_millis IS NOT NULL",
         )
         .bind(space.number())
@@ -127,6 +131,10 @@ async fn write(
             held_cpu_millis = CASE limits WHEN 'bind' THEN cpu_millis ELSE held_cpu_millis END, \
             held_memory_mib = CASE limits WHEN 'bind' THEN memory_mib ELSE held_memory_mib END, \
             held_pids = CASE limits WHEN 'bind' THEN pids ELSE held_pids END, \
+            held_disk_mb = CASE limits WHEN 'bind' THEN disk_mb ELSE held_disk_mb END, \
+            held_egress_mb = CASE limits WHEN 'bind' THEN egress_mb ELSE held_egress_mb END, \
+            held_egress_mbit = CASE limits WHEN 'bind' THEN egress_mbit ELSE held_egress_mbit END, \
+            held_llm_tokens = CASE limits WHEN 'bind' THEN llm_tokens ELSE held_llm_tokens END, \
             cpu_millis = COALESCE($2, cpu_millis), memory_mib = COALESCE($3, memory_mib), \
             pids = COALESCE($4, pids), disk_mb = COALESCE($5, disk_mb), egress_mb = COALESCE($6, egress_mb), \
             egress_mbit = COALESCE($7, egress_mbit), llm_tokens = COALESCE($8, llm_tokens), limits = 'due' \

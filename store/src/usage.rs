@@ -8,6 +8,9 @@ use sqlx::SqliteConnection;
 use crate::column::long;
 use crate::{Store, StoreError};
 
+/// In the place of a counter: whatever is read first is where counting begins.
+const BASELINE: &str = "baseline";
+
 /// A calendar month in UTC, over which egress is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Month(String);
@@ -166,6 +169,9 @@ impl Known {
 /// How much a counter has grown, and where it stands.
 fn step(known: &Counter, read: Option<&Counter>) -> (u64, Counter) {
     let Some(read) = read else { return (0, known.clone()) };
+    if known.from == BASELINE {
+        return (0, read.clone());
+    }
     let same = read.from == known.from && read.seen >= known.seen;
     let grown = if same { read.seen - known.seen } else { read.seen };
     (grown, read.clone())
@@ -259,6 +265,8 @@ mod tests {
         let cut = |most, seen| Measured { egress_most: Some(most), ..reading("b", seen) };
         known = known.after(&cut(20, 100), &month("2026-12"));
         assert_eq!((known.egress, known.cpu), (20, 270), "what was refused was not sent");
+        let begun = Counter { from: BASELINE.to_owned(), seen: 0 };
+        assert_eq!(step(&begun, reading("b", 900).egress.as_ref()).0, 0, "what was before is not counted");
         known = known.after(&cut(10, 110), &month("2026-12"));
         assert_eq!(known.egress, 20, "a limit that was lowered takes nothing back");
     }

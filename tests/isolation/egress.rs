@@ -40,10 +40,19 @@ fn what_is_sent_beyond_the_budget_goes_nowhere_while_ssh_goes_on() {
     set(&town, "5");
     python(&town.mallory, "lair", SEND, &[PUBLIC, "20000000"]);
     let arrived = town.world.received(MOMENT);
-    assert!((4_500_000..5_100_000).contains(&arrived), "{arrived} bytes arrived");
+    // On a busy machine some are lost on the way.
+    assert!((2_000_000..5_100_000).contains(&arrived), "{arrived} bytes arrived");
     eventually(|| net(&town), |net| net == "5/5");
     assert_eq!(reached(&town.mallory, "lair", &[&public]), [""; 0]);
     assert_eq!(town.mallory.ssh("lair", &["echo alive"]).ok(), "alive\n");
+    // Whoever sits at a terminal is told why, on the way in; a program is not.
+    let told = town.mallory.ssh_with(&["-tt"], "lair", &["true"], b"").stdout;
+    assert!(
+        told.starts_with("space lair: its network budget is used up: nothing leaves it until 20"),
+        "{told}"
+    );
+    let why = town.mallory.ssh("spaces", &["space", "why", "--space", "lair"]).ok();
+    assert!(why.contains("its network budget is used up"), "{why}");
     // Neither a start of the Space nor one of the gateway gives anything back.
     for command in ["down", "up"] {
         town.mallory.ssh("spaces", &["space", command, "--space", "lair"]).ok();
@@ -59,6 +68,23 @@ fn what_is_sent_beyond_the_budget_goes_nowhere_while_ssh_goes_on() {
     assert_eq!(reached(&town.mallory, "lair", &[&public]).len(), 1);
     python(&town.mallory, "lair", SEND, &[PUBLIC, "2000000"]).ok();
     eventually(|| net(&town), |net| net == "7/50");
+}
+
+/// The attack: stop and start the Space again and again before anybody has read what it sent, so that each start grants
+/// anew what was left at the last reading.
+#[test]
+fn a_stop_and_a_start_give_nothing_back() {
+    let town = Town::new(&[("METERING__EVERY", "1h"), ("SPACE__EGRESS_MB", "3")]);
+    let mut arrived = 0;
+    for _time in 0..4 {
+        python(&town.mallory, "lair", SEND, &[PUBLIC, "2000000"]);
+        arrived += town.world.received(MOMENT);
+        for command in ["up", "down", "up"] {
+            town.mallory.ssh("spaces", &["space", command, "--space", "lair"]).ok();
+        }
+    }
+    assert!((1_000_000..3_100_000).contains(&arrived), "{arrived} bytes arrived");
+    assert_eq!(net(&town), "3/3");
 }
 
 /// The attack: send as fast as the machine can, and, as root, remove what slows it down.

@@ -6,6 +6,7 @@
 mod background;
 mod child;
 mod engine;
+mod http;
 mod multiplex;
 pub mod network;
 mod pattern;
@@ -19,6 +20,7 @@ mod wait;
 pub use background::Background;
 pub use child::{Output, run, timeout_command};
 pub use engine::Engine;
+pub use http::http_get;
 pub use multiplex::Multiplex;
 pub use pattern::Pattern;
 pub use person::Person;

@@ -1,17 +1,16 @@
-//! Budgets: `admin set-budget`, `admin set-ceiling`, and how they are shown.
+//! Budgets: `admin set-budget`, `admin set-ceiling`.
 
 use spaces_protocol::command::{SetBudgetArguments, SetCeilingArguments};
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::Email;
-use spaces_protocol::reply::{Allowance, Bound, Budget, Ceiling, Reply, Share};
-use spaces_provisioner::Binding;
-use spaces_store::{BudgetChange, CeilingChange, Month, Overdraft, Space};
+use spaces_protocol::reply::{Budget, Ceiling, Reply, Share};
+use spaces_store::{BudgetChange, CeilingChange, Overdraft, Space};
 
 use super::admin::any_space;
 use super::run::Caller;
 use crate::entrance::store_failed;
 use crate::identity::PlatformAdmin;
-use crate::lifecycle::{LifecycleError, MB};
+use crate::lifecycle::LifecycleError;
 
 /// Most of the engine's words that an admin is shown.
 const WORDS: usize = 200;
@@ -102,31 +101,4 @@ pub(super) fn overdrawn(over: &Overdraft, owner: &Email) -> Failure {
         format!("the spaces of {owner} may have {ceiling} of {resource} together, and would have {sum}"),
     )
     .hint(format!("`admin set-ceiling {owner} --{resource} ...` raises it"))
-}
-
-pub(super) fn disk(space: &Space) -> Allowance {
-    Allowance {
-        used: space.usage.disk_bytes.map(|bytes| bytes / MB),
-        limit: space.spec.budget.disk_mb.map(|limit| u64::from(limit.get())),
-        bound: Bound::Soft,
-    }
-}
-
-pub(super) fn net(caller: &Caller<'_>, space: &Space, month: &Month) -> Allowance {
-    Allowance {
-        used: Some(space.usage.egress_in(month) / MB),
-        limit: space.spec.budget.egress_mb.map(|limit| u64::from(limit.get())),
-        bound: match caller.platform.lifecycle.egress_binding() {
-            Binding::Hard => Bound::Hard,
-            Binding::Soft => Bound::Soft,
-        },
-    }
-}
-
-pub(super) fn llm_tokens(space: &Space) -> Allowance {
-    Allowance {
-        used: Some(space.usage.llm_tokens),
-        limit: space.spec.budget.llm_tokens.map(u64::from),
-        bound: Bound::Hard,
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use spaces_protocol::command::{
     AuthCommand, CertCommand, Command, KeyCommand, LoginArguments, SessionCommand, SpaceCommand,
@@ -27,10 +28,12 @@ impl Caller<'_> {
     /// Runs a command and records it if it changes anything.
     pub(crate) async fn run(&self, command: Command, progress: Progress) -> Result<Reply, Failure> {
         let act = audit::act(&command);
+        let (name, began) = (command.name(), Instant::now());
         let outcome = match self.still_may(&command).await {
             Ok(()) => self.dispatch(command, progress).await,
             Err(failure) => Err(failure),
         };
+        self.platform.metrics.command(name, began.elapsed());
         if let Some((action, target)) = act {
             let act = (action, target.or_else(|| certificates::target(&outcome)));
             audit::command(self.platform, self.principal, self.from, act, outcome.as_ref().err()).await;

@@ -10,8 +10,8 @@ use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow, SpaceSettings};
 use spaces_provisioner::Progress;
 use spaces_store::{Desired, Granted, Month, Space};
 
-use super::budget;
 use super::run::Caller;
+use crate::allowance;
 use crate::entrance::{find, store_failed};
 use crate::lifecycle::{LifecycleError, space_state};
 
@@ -141,9 +141,9 @@ pub(super) fn row(caller: &Caller<'_>, space: &Space, role: Role, month: &Month)
         state: space_state(space.desired, space.observed),
         cpu: space.spec.budget.cpu_millis,
         memory: space.spec.budget.memory_mib,
-        disk: budget::disk(space),
-        net: budget::net(caller, space, month),
-        llm_tokens: budget::llm_tokens(space),
+        disk: allowance::disk(space),
+        net: allowance::net(caller.platform, space, month),
+        llm_tokens: allowance::llm_tokens(space),
         forwarding: space.forwarding,
         created_at: space.created_at,
     }

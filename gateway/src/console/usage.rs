@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use spaces_protocol::failure::Failure;
 use spaces_protocol::name::SpaceReference;
 use spaces_protocol::reply::{Allowance, Bound, Reply, Usage, Why, WhyReason};
 use spaces_provisioner::Reading;
 use spaces_store::{Desired, Month, Observed, Space};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::budget;
 use super::run::Caller;
+use crate::allowance;
 use crate::entrance::find;
 use crate::lifecycle::space_state;
 
@@ -25,6 +25,7 @@ const HELD_BACK: u64 = 50;
 struct Now {
     first: Option<Reading>,
     second: Option<Reading>,
+    between: Duration,
 }
 
 impl Now {
@@ -35,16 +36,18 @@ impl Now {
         };
         let first = reading().await?;
         if first.is_none() {
-            return Ok(Self { first: None, second: None });
+            return Ok(Self { first: None, second: None, between: MOMENT });
         }
+        let began = Instant::now();
         sleep(MOMENT).await;
-        Ok(Self { first, second: reading().await? })
+        let second = reading().await?;
+        Ok(Self { first, second, between: began.elapsed() })
     }
 
     /// How much a counter in microseconds has grown, in thousandths of the moment.
     fn millis(&self, of: impl Fn(&Reading) -> Option<u64>) -> Option<u64> {
         let (first, second) = (of(self.first.as_ref()?)?, of(self.second.as_ref()?)?);
-        let moment = u64::try_from(MOMENT.as_micros()).unwrap_or(u64::MAX);
+        let moment = u64::try_from(self.between.as_micros()).unwrap_or(u64::MAX).max(1);
         Some(second.saturating_sub(first).saturating_mul(1000) / moment)
     }
 
@@ -78,9 +81,9 @@ pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Re
         cpu: hard(now.cpu_millis(), limits.cpu_millis),
         memory: hard(now.told(|reading| reading.memory_bytes).map(|bytes| bytes >> 20), limits.memory_mib),
         pids: hard(now.told(|reading| reading.pids), limits.pids),
-        disk: budget::disk(&space),
-        net: budget::net(caller, &space, &Month::of(at)),
-        llm_tokens: budget::llm_tokens(&space),
+        disk: allowance::disk(&space),
+        net: allowance::net(caller.platform, &space, &Month::of(at)),
+        llm_tokens: allowance::llm_tokens(&space),
         net_rate: limits.egress_mbit.map(u32::from),
         cpu_micros: space.usage.cpu_micros,
         throttled_micros: now.told(|reading| reading.throttled_micros),
@@ -96,7 +99,8 @@ pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Resu
     let mut reasons = vec![state_reason(&space, reference)];
     reasons.extend(doing(&now));
     reasons.extend(held_back(&space, &now));
-    reasons.extend(used_up(caller, &space, Timestamp::now()));
+    let said = allowance::warnings(caller.platform, &space, Timestamp::now());
+    reasons.extend(said.into_iter().map(|warning| reason(warning.code, warning.text)));
     let state = space_state(space.desired, space.observed);
     Ok(Reply::SpaceWhy(Why { id: space.id, name: space.name.clone(), state, reasons }))
 }
@@ -162,34 +166,4 @@ fn held_back(space: &Space, now: &Now) -> Vec<WhyReason> {
             .push(reason("pids-limit", format!("it has as many processes and threads as it may: {limit}")));
     }
     reasons
-}
-
-fn used_up(caller: &Caller<'_>, space: &Space, now: Timestamp) -> Vec<WhyReason> {
-    let mut reasons = Vec::new();
-    let is_used_up = |allowance: &Allowance| {
-        allowance.used.zip(allowance.limit).is_some_and(|(used, limit)| used >= limit)
-    };
-    let (net, disk) = (budget::net(caller, space, &Month::of(now)), budget::disk(space));
-    if is_used_up(&net) && net.bound == Bound::Hard {
-        let until = next_month(now);
-        reasons.push(reason(
-            "net-budget",
-            format!("its network budget is used up: nothing leaves it until {until}"),
-        ));
-    }
-    if is_used_up(&disk) {
-        reasons.push(reason(
-            "disk-budget",
-            "its disk budget is used up: writing to files fails, deleting works",
-        ));
-    }
-    reasons
-}
-
-/// The first day of the month after, in UTC, by which budgets of the network are counted.
-fn next_month(now: Timestamp) -> String {
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let (year, month) =
-        if today.month() == 12 { (today.year() + 1, 1) } else { (today.year(), today.month() + 1) };
-    format!("{year:04}-{month:02}-01")
 }

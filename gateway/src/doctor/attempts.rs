@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
 use super::stage::{CPU_MILLIS, DISK_MB, MEMORY_MIB, PATIENT, PIDS, Stage};
-use super::{Finding, Verdict, egress, network};
+use super::{Finding, Found, Verdict, egress, network};
 use crate::config::Config;
 
 /// How long a soft limit of the disk may take to be noticed.
@@ -16,28 +16,36 @@ const NOTICED: Duration = Duration::from_secs(20);
 const STEP: Duration = Duration::from_millis(250);
 
 /// Each in turn, so that none disturbs another.
-pub(super) async fn all(config: &Config, stage: &Stage) -> anyhow::Result<Vec<Finding>> {
-    let mut findings = vec![terminal(stage).await?];
+pub(super) async fn all(config: &Config, stage: &Stage) -> Vec<Finding> {
+    let mut findings = vec![tried("a terminal works", terminal(stage).await)];
     if config.forwarding.allowed {
-        findings.push(network::forwards(stage).await?);
-        findings.push(network::neighbour(stage).await?);
-        findings.push(network::host(stage).await?);
+        findings.push(tried("forwards work both ways", network::forwards(stage).await));
     }
-    findings.push(cpu(stage).await?);
-    findings.push(memory(stage).await?);
-    findings.push(pids(stage).await?);
-    findings.push(egress::budget(stage).await?);
+    findings.push(tried("a neighbour cannot be reached", network::neighbour(stage).await));
+    findings.push(tried("the host cannot be reached", network::host(stage).await));
+    findings.push(tried("the processor limit holds back", cpu(stage).await));
+    findings.push(tried("the memory limit ends what exceeds it", memory(stage).await));
+    findings.push(tried("the limit of processes binds", pids(stage).await));
+    findings.push(tried("the network budget cuts and ssh goes on", egress::budget(stage).await));
     // The last, since it leaves the disk full.
-    findings.push(disk(stage).await?);
-    Ok(findings)
+    findings.push(tried("the disk limit stops writes", disk(stage).await));
+    findings
 }
 
-async fn terminal(stage: &Stage) -> anyhow::Result<Finding> {
+/// What an attempt found, and what to do about it. One that could not be made proves nothing.
+fn tried(promise: &'static str, attempt: anyhow::Result<Found>) -> Finding {
+    match attempt {
+        Ok(Found { holds, fix }) => Finding { promise, holds, fix },
+        Err(error) => Finding::new(promise, Verdict::No, format!("it cannot be tried: {error:#}")),
+    }
+}
+
+async fn terminal(stage: &Stage) -> anyhow::Result<Found> {
     let told = stage.ssh(&["-tt"], PATIENT, &["test -t 0 && echo terminal"]).await?;
-    Ok(Finding::if_so("a terminal works", told.stdout.contains("terminal"), "see the gateway's log"))
+    Ok(Found::if_so(told.stdout.contains("terminal"), "see the gateway's log"))
 }
 
-async fn cpu(stage: &Stage) -> anyhow::Result<Finding> {
+async fn cpu(stage: &Stage) -> anyhow::Result<Found> {
     let mut busy = stage.ssh_command(&[], PATIENT);
     let _busy =
         busy.arg("timeout 10 sh -c 'while :; do :; done'").stdin(std::process::Stdio::null()).spawn()?;
@@ -46,17 +54,16 @@ async fn cpu(stage: &Stage) -> anyhow::Result<Finding> {
     for _reading in 0..5 {
         most = most.max(used(stage, "cpu").await?.unwrap_or_default());
     }
-    let promise = "the processor limit holds back";
     let fix = |seen: String| format!("{seen}; is the cpu cgroup controller of this host on?");
     // A reading is over two tenths of a second, in which two periods of the scheduler may begin.
     Ok(match most {
-        0 => Finding::new(promise, Verdict::No, fix("nothing can be read".to_owned())),
-        seen if seen <= CPU_MILLIS * 2 => Finding::new(promise, Verdict::Yes, ""),
-        seen => Finding::new(promise, Verdict::No, fix(format!("{seen} of {CPU_MILLIS} millis were used"))),
+        0 => Found::new(Verdict::No, fix("nothing can be read".to_owned())),
+        seen if seen <= CPU_MILLIS * 2 => Found::new(Verdict::Yes, ""),
+        seen => Found::new(Verdict::No, fix(format!("{seen} of {CPU_MILLIS} millis were used"))),
     })
 }
 
-async fn memory(stage: &Stage) -> anyhow::Result<Finding> {
+async fn memory(stage: &Stage) -> anyhow::Result<Found> {
     // `tail` keeps all that it may have to print.
     let take = async |mebibytes: u64| {
         let bytes = mebibytes << 20;
@@ -66,10 +73,10 @@ async fn memory(stage: &Stage) -> anyhow::Result<Finding> {
     let (little, much) = (take(MEMORY_MIB / 8).await?, take(MEMORY_MIB * 2).await?);
     let lives = stage.run(PATIENT, "true").await?.done;
     let fix = "is the memory cgroup controller on? Debian: `cgroup_enable=memory` for the kernel";
-    Ok(Finding::if_so("the memory limit ends what exceeds it", little && !much && lives, fix))
+    Ok(Found::if_so(little && !much && lives, fix))
 }
 
-async fn pids(stage: &Stage) -> anyhow::Result<Finding> {
+async fn pids(stage: &Stage) -> anyhow::Result<Found> {
     // Each number is printed once one more runs; a shell that cannot start one ends.
     let most = PIDS * 2;
     let line =
@@ -77,26 +84,24 @@ async fn pids(stage: &Stage) -> anyhow::Result<Finding> {
     let told = stage.run(PATIENT, &line).await?;
     let started: u64 = told.stdout.lines().last().and_then(|line| line.parse().ok()).unwrap_or_default();
     let fix = "is the pids cgroup controller of this host on?";
-    Ok(Finding::if_so("the limit of processes binds", (1..PIDS).contains(&started), fix))
+    Ok(Found::if_so((1..PIDS).contains(&started), fix))
 }
 
-async fn disk(stage: &Stage) -> anyhow::Result<Finding> {
-    let promise = "the disk limit stops writes";
+async fn disk(stage: &Stage) -> anyhow::Result<Found> {
     let bytes = DISK_MB * 1_000_000 * 6 / 5;
     if !stage.run(PATIENT, &format!("head -c {bytes} /dev/zero > filler")).await?.done {
-        return Ok(Finding::new(promise, Verdict::Yes, ""));
+        return Ok(Found::new(Verdict::Yes, ""));
     }
     let since = Instant::now();
     while since.elapsed() < NOTICED {
         if !stage.run(PATIENT, "echo more > more").await?.done {
-            let fix = "writes stop once the files were measured; a storage driver with quotas (btrfs, zfs, overlay2 on \
-                       XFS with pquota) would stop them at once";
-            return Ok(Finding::new(promise, Verdict::Soft, fix));
+            let fix = "writes stop once the files were measured, and not before";
+            return Ok(Found::new(Verdict::Soft, fix));
         }
         sleep(STEP).await;
     }
     let fix = "files cannot be measured or writes not refused here; run the gateway as root";
-    Ok(Finding::new(promise, Verdict::No, fix))
+    Ok(Found::new(Verdict::No, fix))
 }
 
 /// A figure of `space usage`.

@@ -1,10 +1,19 @@
 //! The attempt on the network budget: what a Space sends goes into an interface that leads nowhere, which counts it.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::stage::{EGRESS_MB, PATIENT, Stage};
-use super::{Finding, Verdict};
+use super::{Found, Verdict};
+
+/// So many doctors at once have addresses of their own.
+const SEVERAL: u32 = 64;
+
+/// Longest that `ip` takes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The interface, and an address behind it out of those that are kept for documentation (RFC 5737). Each doctor has its
 /// own.
@@ -15,8 +24,10 @@ struct Nowhere {
 
 impl Nowhere {
     async fn make() -> anyhow::Result<Self> {
-        let own = std::process::id() % 64;
-        let nowhere = Self { interface: format!("spd{own}"), address: format!("203.0.113.{}", own * 4 + 2) };
+        let own = std::process::id() % SEVERAL;
+        let nowhere = Self { interface: interface(), address: format!("203.0.113.{}", own * 4 + 2) };
+        // Of a doctor that was killed.
+        nowhere.remove().await;
         let route = format!("203.0.113.{}/30", own * 4 + 1);
         // A pair, as the engine itself makes, since not every kernel has interfaces that lead nowhere by themselves.
         let (interface, end) = (nowhere.interface.as_str(), format!("{}e", nowhere.interface));
@@ -51,31 +62,32 @@ impl Nowhere {
     }
 }
 
+/// What an attempt that was cut short leaves.
+pub(super) async fn clean_up() {
+    drop(ip(&["link", "delete", &interface()]).await);
+}
+
+/// Each doctor has one of its own.
+fn interface() -> String {
+    format!("spd{}", std::process::id() % SEVERAL)
+}
+
 async fn ip(arguments: &[&str]) -> anyhow::Result<()> {
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    let output = Command::new("ip").args(arguments).env("PATH", path).output().await.context("`ip`")?;
+    let output = Command::new("ip").args(arguments).env("PATH", path).kill_on_drop(true).output();
+    let output = timeout(PATIENCE, output).await?.context("`ip`")?;
     anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr).trim());
     Ok(())
 }
 
-pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Finding> {
-    let promise = "the network budget cuts and ssh goes on";
-    let nowhere = match Nowhere::make().await {
-        Ok(nowhere) => nowhere,
-        Err(error) => {
-            return Ok(Finding::new(
-                promise,
-                Verdict::No,
-                format!("it cannot be tried: {error:#}; run as root"),
-            ));
-        }
-    };
-    let finding = send(stage, promise, &nowhere).await;
+pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Found> {
+    let nowhere = Nowhere::make().await.context("run as root")?;
+    let finding = send(stage, &nowhere).await;
     nowhere.remove().await;
     finding
 }
 
-async fn send(stage: &Stage, promise: &'static str, nowhere: &Nowhere) -> anyhow::Result<Finding> {
+async fn send(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
     let before = nowhere.counted().await?;
     let line = format!(
         "bash -c 'dd if=/dev/zero bs=1000 count={} 2>/dev/null >/dev/udp/{}/9'; :",
@@ -87,15 +99,10 @@ async fn send(stage: &Stage, promise: &'static str, nowhere: &Nowhere) -> anyhow
     let lives = stage.run(PATIENT, "true").await?.done;
     let most = EGRESS_MB * 1_000_000;
     Ok(match sent {
-        0 => Finding::new(
-            promise,
-            Verdict::No,
-            "it cannot be tried: nothing was sent; the image has no `bash`",
-        ),
+        0 => Found::new(Verdict::No, "it cannot be tried: nothing was sent; the image has no `bash`"),
         // Headers of the link are counted here and not there.
-        sent if sent <= most * 11 / 10 && lives => Finding::new(promise, Verdict::Yes, ""),
-        sent => Finding::new(
-            promise,
+        sent if sent <= most * 11 / 10 && lives => Found::new(Verdict::Yes, ""),
+        sent => Found::new(
             Verdict::No,
             format!("{sent} of {most} bytes went out; it takes `isolation.firewall = \"gateway\"`"),
         ),

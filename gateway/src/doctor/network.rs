@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::time::timeout;
 
-use super::Finding;
+use super::Found;
 use super::stage::{GREETING, Greeter, NEIGHBOUR, PATIENT, Stage};
 
 /// Longest that `ssh -R` takes to say which port it got.
@@ -57,25 +57,24 @@ async fn address(stage: &Stage, space: &str) -> anyhow::Result<Ipv4Addr> {
     own.into_iter().find(|address| !address.is_loopback()).context("the space's address")
 }
 
-pub(super) async fn forwards(stage: &Stage) -> anyhow::Result<Finding> {
+pub(super) async fn forwards(stage: &Stage) -> anyhow::Result<Found> {
     let fix = "see the gateway's log";
-    let promise = "forwards work both ways";
-    let Ok(door) = Door::open(stage, PATIENT).await else { return Ok(Finding::if_so(promise, false, fix)) };
+    let door = Door::open(stage, PATIENT).await?;
     let through = greeted(stage, PATIENT, "127.0.0.1", door.port).await?;
-    Ok(Finding::if_so(promise, through, fix))
+    Ok(Found::if_so(through, fix))
 }
 
-pub(super) async fn neighbour(stage: &Stage) -> anyhow::Result<Finding> {
+pub(super) async fn neighbour(stage: &Stage) -> anyhow::Result<Found> {
     let door = Door::open(stage, NEIGHBOUR).await?;
     let address = address(stage, NEIGHBOUR).await?.to_string();
     // It is there, for itself alone.
     let there = greeted(stage, NEIGHBOUR, &address, door.port).await?;
     let reached = greeted(stage, PATIENT, &address, door.port).await?;
     let fix = "set `isolation.firewall = \"gateway\"`, or shut the ways between bridges in your own firewall";
-    Ok(Finding::if_so("a neighbour cannot be reached", there && !reached, fix))
+    Ok(Found::if_so(there && !reached, fix))
 }
 
-pub(super) async fn host(stage: &Stage) -> anyhow::Result<Finding> {
+pub(super) async fn host(stage: &Stage) -> anyhow::Result<Found> {
     let own = address(stage, PATIENT).await?;
     // The host's end of its bridge has the first address of eight.
     let bridge = Ipv4Addr::from_bits((own.to_bits() & !7) + 1).to_string();
@@ -84,5 +83,5 @@ pub(super) async fn host(stage: &Stage) -> anyhow::Result<Finding> {
     let reached = greeted(stage, PATIENT, &bridge, greeter.port).await?;
     let fix =
         "set `isolation.firewall = \"gateway\"`, or refuse what comes from the bridges in your own firewall";
-    Ok(Finding::if_so("the host cannot be reached", there && !reached, fix))
+    Ok(Found::if_so(there && !reached, fix))
 }

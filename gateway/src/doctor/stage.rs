@@ -93,16 +93,16 @@ impl Stage {
         Ok(())
     }
 
-    /// Removes all that was made.
+    /// Removes all that was made, as far as it can be, and gives the first thing that could not.
     pub(super) async fn take_down(&mut self) -> anyhow::Result<()> {
         // First the gateway: it would make anew what is missing.
         drop(self.gateway.kill().await);
+        let mut first = Ok(());
         let left: Vec<SpaceId> = self.docker.observe_all().await?.into_keys().collect();
         for space in left {
-            self.docker.ensure_absent(space).await?;
+            first = first.and(self.docker.ensure_absent(space).await.context("a space was left"));
         }
-        self.docker.ensure_isolated().await?;
-        Ok(())
+        first.and(self.docker.ensure_isolated().await.context("rules of the firewall were left"))
     }
 
     /// A command of the console.
@@ -175,6 +175,9 @@ fn gateway(file: Option<&Path>, state: &Path) -> anyhow::Result<Child> {
     command.arg("serve").env("SPACES_GATEWAY_STATE", state);
     for (key, value) in [
         ("LISTEN", "127.0.0.1:0"),
+        ("METRICS__LISTEN", ""),
+        // By which neighbours and the host are tried.
+        ("FORWARDING__ALLOWED", "true"),
         ("LOG__FORMAT", "human"),
         ("LOG__FILTER", "info"),
         ("METERING__EVERY", "1s"),

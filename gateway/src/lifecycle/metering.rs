@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Binding, EgressBound, Reading, Writes};
+use spaces_provisioner::{Binding, Disk as OnDisk, EgressBound, Reading, Writes};
 use spaces_store::{Counter, Desired, Measured, Month, Space};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
@@ -54,7 +54,8 @@ struct Disk {
     looked_at: Instant,
     /// The processor time used until then.
     cpu: Option<Counter>,
-    writes: Writes,
+    /// What was set last; none before that, since a gateway before this one may have set it.
+    writes: Option<Writes>,
 }
 
 impl Lifecycle {
@@ -74,52 +75,95 @@ impl Lifecycle {
         }
     }
 
+    /// Each part to its end even if another fails.
     async fn meter_once(&self, disks: &mut Disks) -> Result<(), LifecycleError> {
         let readings = self.provisioner.measure_all().await?;
-        let spaces = self.store.all_spaces().await?;
-        let running: Vec<&Space> = spaces.iter().filter(|space| readings.contains_key(&space.id)).collect();
-        disks.known.retain(|id, _disk| readings.contains_key(id));
-        let sizes = self.measure_disks(&running, &readings, disks).await;
-        let egress = self.provisioner.egress_binding();
-        let of = |space: &&Space| {
-            Some(measured(space, readings.get(&space.id)?, sizes.get(&space.id).copied(), egress))
-        };
-        let measured: Vec<Measured> = running.iter().filter_map(of).collect();
         let now = Timestamp::now();
-        self.store.record_usage(&measured, now).await?;
-        let month = Month::of(now);
-        // As they are now: a budget may have been set meanwhile.
+        let counted = self.count(&readings, now).await;
+        // At once: what is sent between a reading and the quota that follows from it is let through.
+        let egress = self.bound_egress(&readings, now).await;
+        let disks = self.meter_disks(&readings, disks).await;
         let spaces = self.store.all_spaces().await?;
-        let running = spaces.iter().filter(|space| readings.contains_key(&space.id));
-        let running: Vec<&Space> = running.filter(|space| space.desired != Desired::Deleted).collect();
-        self.metrics.measured(&spaces, &month, |id| readings.get(&id));
-        let bounds: Vec<EgressBound> = running.iter().map(|space| egress_bound(space, &month)).collect();
-        self.provisioner.bound_egress(&bounds).await?;
-        self.bound_disks(&running, disks).await
+        self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
+        counted.and(egress).and(disks)
+    }
+
+    /// Adds what was read to what is known.
+    async fn count(
+        &self,
+        readings: &BTreeMap<SpaceId, Reading>,
+        now: Timestamp,
+    ) -> Result<(), LifecycleError> {
+        let egress = self.provisioner.egress_binding();
+        let spaces = self.store.all_spaces().await?;
+        let of = |space: &Space| {
+            let reading = readings.get(&space.id)?;
+            Some(measured(space, reading.egress_bytes.as_ref(), Some(reading), egress))
+        };
+        let measured: Vec<Measured> = spaces.iter().filter_map(of).collect();
+        Ok(self.store.record_usage(&measured, now).await?)
+    }
+
+    async fn bound_egress(
+        &self,
+        readings: &BTreeMap<SpaceId, Reading>,
+        now: Timestamp,
+    ) -> Result<(), LifecycleError> {
+        // Whoever holds the others bounds them; these are not touched until this is done.
+        let held: HashMap<SpaceId, _> =
+            readings.keys().filter_map(|id| Some((*id, self.locks.try_hold(*id)?))).collect();
+        let spaces = self.store.all_spaces().await?;
+        let ours =
+            spaces.iter().filter(|space| held.contains_key(&space.id) && space.desired != Desired::Deleted);
+        let bounds: Vec<EgressBound> = ours.map(|space| egress_bound(space, &Month::of(now))).collect();
+        Ok(self.provisioner.bound_egress(&bounds).await?)
+    }
+
+    /// Before a bound is set anew for a Space: what it has sent by now. A quota begins at nothing, and nobody is to get
+    /// back by a stop and a start what was sent since the last round.
+    pub(super) async fn count_egress(&self, space: &Space) -> Result<(), LifecycleError> {
+        let sent = self.provisioner.measure_egress(space.id).await;
+        let measured = measured(space, sent.as_ref(), None, self.provisioner.egress_binding());
+        Ok(self.store.record_usage(&[measured], Timestamp::now()).await?)
+    }
+
+    async fn meter_disks(
+        &self,
+        readings: &BTreeMap<SpaceId, Reading>,
+        disks: &mut Disks,
+    ) -> Result<(), LifecycleError> {
+        disks.known.retain(|id, _disk| readings.contains_key(id));
+        let mut spaces = self.store.all_spaces().await?;
+        spaces.retain(|space| readings.contains_key(&space.id) && space.desired != Desired::Deleted);
+        // Those first that were not looked at for longest: no round need come to the end.
+        spaces.sort_by_key(|space| disks.known.get(&space.id).map(|disk| disk.looked_at));
+        let measured = self.measure_disks(&spaces, readings, disks).await;
+        self.store.record_usage(&measured, Timestamp::now()).await?;
+        self.bound_disks(readings, disks).await
     }
 
     /// The sizes of those disks that may have changed.
     async fn measure_disks(
         &self,
-        running: &[&Space],
+        spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         disks: &mut Disks,
-    ) -> HashMap<SpaceId, u64> {
-        let mut sizes = HashMap::new();
+    ) -> Vec<Measured> {
+        let mut measured = Vec::new();
         let walks = async {
-            for space in running {
-                let cpu =
-                    readings.get(&space.id).and_then(|reading| reading.cpu_micros.as_ref()).map(counter);
+            for space in spaces {
+                let reading = readings.get(&space.id);
+                let cpu = reading.and_then(|reading| reading.cpu_micros.as_ref()).map(counter);
                 if !disks.is_due(space, cpu.as_ref()) {
                     continue;
                 }
+                // Also after a failure, so that the next ones have their turn.
+                disks.looked_at(space.id, cpu);
                 match self.provisioner.measure_disk(space.id).await {
-                    Ok(bytes) => {
-                        sizes.extend(bytes.map(|bytes| (space.id, bytes)));
-                        disks.looked_at(space.id, cpu);
-                    }
+                    Ok(disk) => measured.extend(disk.map(|disk| on_disk(space, disk))),
                     Err(error) => {
-                        warn!(space = %space.id, error = &error as &dyn std::error::Error, "its disk was not measured");
+                        let error = &error as &dyn std::error::Error;
+                        warn!(space = %space.id, error, "its disk was not measured");
                     }
                 }
             }
@@ -127,24 +171,34 @@ impl Lifecycle {
         if timeout(WALKS, walks).await.is_err() {
             info!("some disks are measured in the next round");
         }
-        sizes
+        measured
     }
 
     /// Refuses writes where the disk is used up, and allows them again where it is not.
-    async fn bound_disks(&self, running: &[&Space], disks: &mut Disks) -> Result<(), LifecycleError> {
-        for space in running {
+    async fn bound_disks(
+        &self,
+        readings: &BTreeMap<SpaceId, Reading>,
+        disks: &mut Disks,
+    ) -> Result<(), LifecycleError> {
+        let mut first = Ok(());
+        let spaces = self.store.all_spaces().await?;
+        for space in spaces.iter().filter(|space| readings.contains_key(&space.id)) {
             let Some(disk) = disks.known.get_mut(&space.id) else { continue };
-            let wanted = if is_full(space) { Writes::Refused } else { Writes::Allowed };
-            // Refused again in each round: a machine may have been started anew.
-            if wanted == Writes::Refused || disk.writes != wanted {
-                self.provisioner.bound_writes(space.id, wanted).await?;
+            let wanted = writes(space);
+            // Refused again in each round: there may be new processes whose parents were not seen.
+            if wanted == Writes::Allowed && disk.writes == Some(wanted) {
+                continue;
             }
-            if disk.writes != wanted {
-                info!(space = %space.id, writes = ?wanted, "its disk budget was reached, or left");
-                disk.writes = wanted;
+            match self.provisioner.bound_writes(space.id, wanted).await {
+                Ok(()) if disk.writes != Some(wanted) => {
+                    info!(space = %space.id, writes = ?wanted, "writes to its disk");
+                    disk.writes = Some(wanted);
+                }
+                Ok(()) => {}
+                Err(error) => first = first.and(Err(error.into())),
             }
         }
-        Ok(())
+        first
     }
 }
 
@@ -163,7 +217,7 @@ impl Disks {
     }
 
     fn looked_at(&mut self, space: SpaceId, cpu: Option<Counter>) {
-        let fresh = || Disk { looked_at: Instant::now(), cpu: None, writes: Writes::Allowed };
+        let fresh = || Disk { looked_at: Instant::now(), cpu: None, writes: None };
         let disk = self.known.entry(space).or_insert_with(fresh);
         disk.looked_at = Instant::now();
         disk.cpu = cpu;
@@ -179,22 +233,36 @@ pub(super) fn egress_bound(space: &Space, month: &Month) -> EgressBound {
     EgressBound { space: space.id, left, mbit: budget.egress_mbit }
 }
 
-fn is_full(space: &Space) -> bool {
+/// Whether its programs may write to files, by what was measured last.
+pub(super) fn writes(space: &Space) -> Writes {
     let (used, limit) = (space.usage.disk_bytes, space.spec.budget.disk_mb);
-    used.zip(limit).is_some_and(|(used, limit)| used >= u64::from(limit.get()) * MB)
+    let full = used.zip(limit).is_some_and(|(used, limit)| used >= u64::from(limit.get()) * MB);
+    if full { Writes::Refused } else { Writes::Allowed }
 }
 
-fn measured(space: &Space, reading: &Reading, disk_bytes: Option<u64>, egress: Binding) -> Measured {
+fn measured(
+    space: &Space,
+    sent: Option<&spaces_provisioner::Counter>,
+    reading: Option<&Reading>,
+    egress: Binding,
+) -> Measured {
     Measured {
         space: space.id,
-        egress: reading.egress_bytes.as_ref().map(counter),
+        egress: sent.map(counter),
         egress_most: match egress {
             Binding::Hard => space.spec.budget.egress_mb.map(|limit| u64::from(limit.get()) * MB),
             Binding::Soft => None,
         },
-        cpu: reading.cpu_micros.as_ref().map(counter),
-        disk_bytes,
+        cpu: reading.and_then(|reading| reading.cpu_micros.as_ref()).map(counter),
+        disk_bytes: None,
     }
+}
+
+/// A walk that was cut short tells the least that there is, which never makes it less.
+fn on_disk(space: &Space, disk: OnDisk) -> Measured {
+    let known = if disk.complete { 0 } else { space.usage.disk_bytes.unwrap_or_default() };
+    let disk_bytes = Some(disk.bytes.max(known));
+    Measured { space: space.id, egress: None, egress_most: None, cpu: None, disk_bytes }
 }
 
 fn counter(counter: &spaces_provisioner::Counter) -> Counter {

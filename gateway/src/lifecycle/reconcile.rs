@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{Observed as Found, Progress};
-use spaces_store::{Desired, Observed, Space};
+use spaces_store::{Desired, Limits, Observed, Space};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tracing::{error, info, warn};
@@ -103,7 +103,16 @@ impl Lifecycle {
                 warn!(space = %leftover, error = &error as &dyn std::error::Error, "it cannot be removed");
             }
         }
-        futures_util::stream::iter(spaces)
+        for space in &spaces {
+            // The guest of a Space that runs dials already.
+            self.hub.open_door(space.id).map_err(LifecycleError::Door)?;
+        }
+        // What the survey shows to be as it should be needs no look of its own: there may be thousands.
+        let amiss = spaces.into_iter().filter(|space| {
+            let found = found.get(&space.id).copied().unwrap_or(Found::Absent);
+            next_step(space, found, stopped) != Step::Nothing || space.limits == Limits::Due
+        });
+        futures_util::stream::iter(amiss)
             .for_each_concurrent(AT_ONCE, |space| async move {
                 self.reconcile_one(space.id, stopped).await;
             })

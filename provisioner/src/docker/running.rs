@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptionsBuilder};
 use spaces_protocol::name::SpaceId;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::deadline::{CALL, within};
 use super::{Engine, survey};
 use crate::meter::{self, Cgroup, Interfaces};
 use crate::writes::{self, Writes};
-use crate::{Blueprint, EgressBound, ProvisionError, Reading, egress};
+use crate::{Blueprint, Counter, Disk, EgressBound, ProvisionError, Reading, egress};
 
 /// Longest walk through the files of a machine.
 const WALK: Duration = Duration::from_secs(3);
@@ -35,10 +35,15 @@ struct Run {
 #[derive(Debug, Default)]
 pub(super) struct Runs(Mutex<HashMap<SpaceId, Known>>);
 
+/// Mbit a second; `None` is as fast as it can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rate(Option<NonZeroU32>);
+
 #[derive(Debug)]
 struct Known {
     run: Arc<Run>,
-    shaped: Option<NonZeroU32>,
+    /// The rate that it was given; none before that.
+    shaped: Option<Rate>,
 }
 
 impl Runs {
@@ -46,6 +51,13 @@ impl Runs {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let run = &runs.get(&space)?.run;
         (run.container == container && run.cgroup.stands()).then(|| Arc::clone(run))
+    }
+
+    /// The present run, without asking the engine.
+    fn present(&self, space: SpaceId) -> Option<Arc<Run>> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let run = Arc::clone(&runs.get(&space)?.run);
+        run.cgroup.stands().then_some(run)
     }
 
     fn keep(&self, space: SpaceId, run: &Arc<Run>) {
@@ -58,8 +70,8 @@ impl Runs {
         runs.retain(|space, _known| running.contains_key(space));
     }
 
-    /// The rate that this very run is held to.
-    fn shaped(&self, space: SpaceId, run: &Run) -> Option<NonZeroU32> {
+    /// The rate that this very run was given.
+    fn shaped(&self, space: SpaceId, run: &Run) -> Option<Rate> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         runs.get(&space).filter(|known| *known.run == *run)?.shaped
     }
@@ -67,7 +79,7 @@ impl Runs {
     fn set_shaped(&self, space: SpaceId, run: &Run, mbit: Option<NonZeroU32>) {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = runs.get_mut(&space).filter(|known| *known.run == *run) {
-            known.shaped = mbit;
+            known.shaped = Some(Rate(mbit));
         }
     }
 }
@@ -88,23 +100,31 @@ impl Engine {
         Ok(read.await.unwrap_or_default())
     }
 
-    /// What a machine has written beyond its image, in bytes.
-    pub(super) async fn measure_disk(&self, space: SpaceId) -> Result<Option<u64>, ProvisionError> {
+    /// What a machine has sent until now, whether or not it runs.
+    pub(super) async fn measure_egress(self: &Arc<Self>, space: SpaceId) -> Option<Counter> {
+        let engine = Arc::clone(self);
+        let read = move || meter::egress(&Interfaces::read(), &engine.settings.installation, space);
+        tokio::task::spawn_blocking(read).await.ok()?
+    }
+
+    /// What a machine has written beyond its image.
+    pub(super) async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
         // The engine would walk the whole image too with some of its storage drivers.
-        if let Some(layer) = self.running().await?.remove(&space).and_then(|run| run.layer.clone()) {
+        if let Some(layer) = self.run(space).await?.and_then(|run| run.layer.clone()) {
             let walk = move || meter::written(&layer, Instant::now() + WALK);
-            if let Ok(Some(bytes)) = tokio::task::spawn_blocking(walk).await {
-                return Ok(Some(bytes));
+            if let Ok(Some(disk)) = tokio::task::spawn_blocking(walk).await {
+                return Ok(Some(disk));
             }
         }
         let name = self.settings.installation.name_of(space);
         let options = InspectContainerOptionsBuilder::default().size(true).build();
         let inspected = self.client().await?.inspect_container(&name, Some(options));
-        match within("measure the container's files", CALL, inspected).await {
-            Ok(container) => Ok(container.size_rw.and_then(|bytes| u64::try_from(bytes).ok())),
-            Err(error) if error.is_status(404) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let bytes = match within("measure the container's files", CALL, inspected).await {
+            Ok(container) => container.size_rw.and_then(|bytes| u64::try_from(bytes).ok()),
+            Err(error) if error.is_status(404) => None,
+            Err(error) => return Err(error),
+        };
+        Ok(bytes.map(|bytes| Disk { bytes, complete: true }))
     }
 
     /// Before a machine runs: how much it may send.
@@ -115,14 +135,19 @@ impl Engine {
         }
     }
 
-    /// Once it runs: how fast it may send.
-    pub(super) async fn bound_rate(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
+    /// Once it runs: how fast it may send. It runs then; what could not be set is set in the next round.
+    pub(super) async fn bound_rate(&self, blueprint: &Blueprint) {
         if self.firewall.is_none() || blueprint.egress_mbit.is_none() {
-            return Ok(());
+            return;
         }
-        match self.running().await?.get(&blueprint.space) {
-            Some(run) => self.shape(&blueprint.egress(), run).await,
-            None => Ok(()),
+        let bounded = async {
+            match self.run(blueprint.space).await? {
+                Some(run) => self.shape(&blueprint.egress(), &run).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = bounded.await {
+            warn!(error = &error as &dyn std::error::Error, "its rate could not be set");
         }
     }
 
@@ -130,17 +155,21 @@ impl Engine {
     pub(super) async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         firewall.bound_egress(bounds).await?;
-        let running = self.running().await?;
+        let mut first = Ok(());
         for bound in bounds {
-            if let Some(run) = running.get(&bound.space) {
-                self.shape(bound, run).await?;
+            // One that cannot be held must not keep the others from it.
+            if let Some(run) = self.runs.present(bound.space)
+                && let Err(error) = self.shape(bound, &run).await
+            {
+                warn!(space = %bound.space, error = &error as &dyn std::error::Error, "its rate could not be set");
+                first = first.and(Err(error));
             }
         }
-        Ok(())
+        first
     }
 
     async fn shape(&self, bound: &EgressBound, run: &Run) -> Result<(), ProvisionError> {
-        if self.runs.shaped(bound.space, run) == bound.mbit {
+        if self.runs.shaped(bound.space, run) == Some(Rate(bound.mbit)) {
             return Ok(());
         }
         match egress::shape(run.pid, bound.mbit).await {
@@ -156,8 +185,18 @@ impl Engine {
 
     /// Lets the programs of a machine write to files, or not.
     pub(super) async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
-        let Some(run) = self.running().await?.remove(&space) else { return Ok(()) };
-        Ok(writes::set(&run.cgroup, writes).await?)
+        match self.run(space).await? {
+            Some(run) => Ok(writes::set(&run.cgroup, writes).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The present run of one machine.
+    async fn run(&self, space: SpaceId) -> Result<Option<Arc<Run>>, ProvisionError> {
+        match self.runs.present(space) {
+            Some(run) => Ok(Some(run)),
+            None => Ok(self.running().await?.remove(&space)),
+        }
     }
 
     /// All that run now.
@@ -167,7 +206,14 @@ impl Engine {
         for (space, container) in survey::running(client, &self.settings.installation).await? {
             let run = match self.runs.of(space, &container) {
                 Some(run) => Some(run),
-                None => self.look_up(client, space, container).await?,
+                None => match self.look_up(client, space, container).await {
+                    // The others are there all the same.
+                    Err(error) if !matches!(error, ProvisionError::EngineUnavailable(_)) => {
+                        warn!(%space, error = &error as &dyn std::error::Error, "it cannot be looked at");
+                        None
+                    }
+                    looked_up => looked_up?,
+                },
             };
             running.extend(run.map(|run| (space, run)));
         }
@@ -193,7 +239,8 @@ impl Engine {
             return Ok(None);
         };
         // It may end at any moment, and an engine elsewhere has processes that we do not see.
-        let cgroup = match tokio::task::spawn_blocking(move || Cgroup::of_process(pid)).await {
+        let name = container.clone();
+        let cgroup = match tokio::task::spawn_blocking(move || Cgroup::of_process(pid, &name)).await {
             Ok(Ok(cgroup)) => cgroup,
             Ok(Err(error)) => {
                 debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");

@@ -1,6 +1,7 @@
 //! How much more each Space may send, in nftables' own language. A table of its own beside that of the rules, since it
 //! changes all the time. Pure.
 
+use super::rules::{REFUSE, refusal_chain};
 use crate::{EgressBound, Installation};
 
 fn table(installation: &Installation) -> String {
@@ -9,13 +10,20 @@ fn table(installation: &Installation) -> String {
 
 /// What makes these bounds hold, whatever there was before of them; those of other Spaces stay as they are.
 pub(super) fn text(installation: &Installation, bounds: &[EgressBound]) -> String {
-    let table = table(installation);
+    let (table, refusal) = (table(installation), refusal_chain());
     let head = format!(
         "add table inet {table}
 add map inet {table} left {{ type ifname : quota; }}
+table inet {table} {{
+{refusal}
+}}
+flush chain inet {table} {REFUSE}
+table inet {table} {{
+{refusal}
+}}
 add chain inet {table} egress {{ type filter hook forward priority filter - 11; policy accept; }}
 flush chain inet {table} egress
-add rule inet {table} egress quota name iifname map @left reject with icmpx type admin-prohibited
+add rule inet {table} egress quota name iifname map @left goto {REFUSE}
 "
     );
     bounds.iter().fold(head, |text, bound| text + &of_one(&table, installation, bound))
@@ -54,8 +62,11 @@ mod tests {
         let installation: Installation = "a1".parse().unwrap();
         let bound = |left| EgressBound { space: SpaceId::new(7), left, mbit: None };
         let text = text(&installation, &[bound(Some(99))]);
-        let commands: Vec<_> =
-            text.lines().skip(5).map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" ")).collect();
+        let commands: Vec<_> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("add quota"))
+            .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
+            .collect();
         assert_eq!(
             commands,
             ["add quota", "add element", "delete element", "delete quota", "add quota", "add element"]

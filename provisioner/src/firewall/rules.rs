@@ -1,10 +1,13 @@
 //! The rules, in nftables' own language. Pure.
 //!
 //! ```text
-//! from a Space  --to this host-->  established, a resolver; all else is refused
+//! from a Space  --to this host-->  answers, a resolver; all else is refused
 //!       '--------to elsewhere-->   not with a false source, not to what is shut; all else goes
-//! to a Space    <---------------   established alone
+//! to a Space    <---------------   answers alone
 //! ```
+//!
+//! Each packet is looked at anew, and not the first of a connection alone: one that was begun before the rules stood, or
+//! under others, ends with them.
 
 use std::net::IpAddr;
 
@@ -27,6 +30,19 @@ const NEVER: [&str; 10] = [
     "ff00::/8",
 ];
 
+/// The chain that tells whoever sends that it must not.
+pub(super) const REFUSE: &str = "refuse";
+
+/// A reset for TCP, since the kernel sends only so many messages a second that say "prohibited": the rest would wait.
+pub(super) fn refusal_chain() -> String {
+    format!(
+        "  chain {REFUSE} {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx type admin-prohibited
+  }}"
+    )
+}
+
 /// The table of an installation.
 pub(super) fn table(installation: &Installation) -> String {
     format!("spaces_{installation}")
@@ -37,12 +53,13 @@ pub(super) fn text(installation: &Installation, policy: &NetworkPolicy, resolver
     let (removal, table) = (removal(installation), table(installation));
     let spaces = format!("\"{}*\"", installation.interface_prefix());
     let never = NEVER.iter().filter_map(|network| network.parse().ok()).collect::<Vec<IpNet>>();
+    let refusal = refusal_chain();
     let resolvers = resolvers.iter().copied().map(IpNet::from).collect::<Vec<_>>();
     let sets =
         [("resolvers", &resolvers), ("never", &never), ("open", &policy.open), ("closed", &policy.closed)]
             .map(|(name, networks)| set(name, networks))
             .concat();
-    let refuse = "reject with icmpx type admin-prohibited";
+    let refuse = format!("goto {REFUSE}");
     format!(
         "{removal}table inet {table} {{
 {sets}
@@ -53,16 +70,17 @@ pub(super) fn text(installation: &Installation, policy: &NetworkPolicy, resolver
   chain forward {{
     type filter hook forward priority filter - 10; policy accept;
     oifname {spaces} ct state != {{ established, related }} {refuse}
+    oifname {spaces} ct direction original {refuse}
     iifname {spaces} goto out
   }}
   chain to_host {{
-    ct state {{ established, related }} accept
+    ct direction reply ct state {{ established, related }} accept
     jump resolver
     {refuse}
   }}
   chain out {{
     fib saddr . iif oif missing drop
-    ct state {{ established, related }} accept
+    ct direction reply ct state {{ established, related }} accept
     jump resolver
     ip daddr @never4 {refuse}
     ip6 daddr @never6 {refuse}
@@ -71,6 +89,7 @@ pub(super) fn text(installation: &Installation, policy: &NetworkPolicy, resolver
     ip daddr @closed4 {refuse}
     ip6 daddr @closed6 {refuse}
   }}
+{refusal}
   chain resolver {{
     meta l4proto {{ tcp, udp }} th dport 53 ip daddr @resolvers4 accept
     meta l4proto {{ tcp, udp }} th dport 53 ip6 daddr @resolvers6 accept

@@ -17,9 +17,11 @@ pub(crate) enum Cgroup {
 }
 
 impl Cgroup {
-    /// That of a process; `None` where its folders cannot be found.
-    pub(crate) fn of_process(pid: i32) -> ProcResult<Option<Self>> {
-        let groups = Process::new(pid)?.cgroups()?.0;
+    /// That of a process, if it carries the name of this container: the process may have ended, and its number be
+    /// another one's. `None` where its folders cannot be found.
+    pub(crate) fn of_process(pid: i32, container: &str) -> ProcResult<Option<Self>> {
+        let mut groups = Process::new(pid)?.cgroups()?.0;
+        groups.retain(|group| group.pathname.contains(container));
         let mounts = Process::myself()?.mountinfo()?.0;
         Ok(Self::find(&groups, &mounts))
     }
@@ -50,6 +52,15 @@ impl Cgroup {
         match self {
             Self::V1 { instance, .. } | Self::V2 { instance, .. } => *instance,
         }
+    }
+
+    /// What tells its processes from others in `/proc/PID/cgroup`.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let folder = match self {
+            Self::V1 { pids, .. } => pids,
+            Self::V2 { folder, .. } => folder,
+        };
+        folder.file_name()?.to_str()
     }
 
     /// Whether it is still this one.
@@ -206,7 +217,9 @@ mod tests {
 
     #[test]
     fn this_process_has_one() {
-        let cgroup = Cgroup::of_process(i32::try_from(std::process::id()).unwrap()).unwrap();
+        let own = i32::try_from(std::process::id()).unwrap();
+        let cgroup = Cgroup::of_process(own, "/").unwrap();
         assert!(cgroup.is_some_and(|cgroup| cgroup.cpu_micros().is_some()));
+        assert_eq!(Cgroup::of_process(own, "some container").unwrap(), None, "another one's");
     }
 }

@@ -1,27 +1,85 @@
 //! What a machine has written, as its files take room: as `du`, of the layer over its image.
+//!
+//! Its people choose how many files there are and how deep: the walk holds paths of folders alone, only so many, and
+//! looks at its deadline at each file.
 
 use std::collections::HashSet;
+use std::fs::{Metadata, read_dir};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
-
-use walkdir::WalkDir;
 
 /// A block of `stat`, whatever the file system's own are.
 const BLOCK: u64 = 512;
 
-/// Adds up until the deadline: of a machine with very many files this is the least that it has. `None`: the layer cannot
-/// be read.
-pub(crate) fn written(layer: &Path, deadline: Instant) -> Option<u64> {
-    std::fs::read_dir(layer).ok()?;
-    let mut linked = HashSet::new();
-    let files = WalkDir::new(layer).same_file_system(true).into_iter();
-    // What vanishes meanwhile takes no room.
-    let sizes = files.filter_map(Result::ok).filter_map(|file| file.metadata().ok()).filter_map(|file| {
-        let counted = file.nlink() > 1 && !file.is_dir() && !linked.insert(file.ino());
-        (!counted).then(|| file.blocks() * BLOCK)
-    });
-    Some(sizes.take_while(|_| Instant::now() < deadline).fold(0, u64::saturating_add))
+/// Most folders that wait to be looked into, and most files with several names that are remembered.
+const MOST: usize = 100_000;
+
+/// What a machine has on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Disk {
+    /// Bytes that were seen.
+    pub bytes: u64,
+    /// Whether that is all there is; otherwise it is the least that there is.
+    pub complete: bool,
+}
+
+/// Adds up until the deadline. `None`: the layer cannot be read.
+pub(crate) fn written(layer: &Path, deadline: Instant) -> Option<Disk> {
+    read_dir(layer).ok()?;
+    let mut walk = Walk { deadline, waiting: vec![layer.to_owned()], linked: HashSet::new(), bytes: 0 };
+    let mut complete = true;
+    while let Some(folder) = walk.waiting.pop() {
+        complete &= walk.look_into(&folder);
+    }
+    Some(Disk { bytes: walk.bytes, complete })
+}
+
+struct Walk {
+    deadline: Instant,
+    waiting: Vec<PathBuf>,
+    linked: HashSet<u64>,
+    bytes: u64,
+}
+
+impl Walk {
+    /// Whether all of it was seen.
+    fn look_into(&mut self, folder: &Path) -> bool {
+        if Instant::now() >= self.deadline {
+            return false;
+        }
+        let files = match read_dir(folder) {
+            Ok(files) => files,
+            // What vanishes meanwhile takes no room; a path that is too long to be opened may hide anything.
+            Err(error) => return error.kind() == std::io::ErrorKind::NotFound,
+        };
+        for file in files.filter_map(Result::ok) {
+            if Instant::now() >= self.deadline {
+                return false;
+            }
+            let Ok(metadata) = file.metadata() else { continue };
+            self.add(&metadata);
+            if metadata.is_dir() {
+                if self.waiting.len() >= MOST {
+                    return false;
+                }
+                self.waiting.push(file.path());
+            }
+        }
+        true
+    }
+
+    fn add(&mut self, file: &Metadata) {
+        let several = file.nlink() > 1 && !file.is_dir();
+        // Beyond so many of them the others do not count: too little, and bounded.
+        if several && (self.linked.contains(&file.ino()) || self.linked.len() >= MOST) {
+            return;
+        }
+        if several {
+            self.linked.insert(file.ino());
+        }
+        self.bytes = self.bytes.saturating_add(file.blocks().saturating_mul(BLOCK));
+    }
 }
 
 #[cfg(test)]
@@ -34,7 +92,7 @@ mod tests {
     fn files_count_once_by_the_room_they_take() {
         let layer = tempfile::tempdir().unwrap();
         let far = Instant::now() + Duration::from_mins(1);
-        let empty = written(layer.path(), far).unwrap();
+        let empty = written(layer.path(), far).unwrap().bytes;
         let file = layer.path().join("folder/file");
         std::fs::create_dir(layer.path().join("folder")).unwrap();
         std::fs::write(&file, vec![1; 1_000_000]).unwrap();
@@ -42,9 +100,24 @@ mod tests {
         let sparse = std::fs::File::create(layer.path().join("sparse")).unwrap();
         sparse.set_len(1 << 40).unwrap();
         std::os::unix::fs::symlink("/", layer.path().join("out")).unwrap();
-        let grown = written(layer.path(), far).unwrap() - empty;
-        assert!((1_000_000..1_100_000).contains(&grown), "{grown}");
-        assert_eq!(written(layer.path(), Instant::now()), Some(0), "it does not outlast its deadline");
+        let walked = written(layer.path(), far).unwrap();
+        let grown = walked.bytes - empty;
+        assert!(walked.complete && (1_000_000..1_100_000).contains(&grown), "{walked:?}");
+        let cut = written(layer.path(), Instant::now()).unwrap();
+        assert_eq!(cut, Disk { bytes: 0, complete: false }, "it does not outlast its deadline, and says so");
         assert_eq!(written(&layer.path().join("gone"), far), None);
+    }
+
+    #[test]
+    fn folders_in_folders_are_walked_to_the_end() {
+        let layer = tempfile::tempdir().unwrap();
+        let mut deep = layer.path().to_owned();
+        for _level in 0..500 {
+            deep.push("d");
+        }
+        std::fs::create_dir_all(&deep).unwrap();
+        std::fs::write(deep.join("file"), vec![1; 1_000_000]).unwrap();
+        let walked = written(layer.path(), Instant::now() + Duration::from_mins(1)).unwrap();
+        assert!(walked.complete && walked.bytes >= 1_000_000, "{walked:?}");
     }
 }

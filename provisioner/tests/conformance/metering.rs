@@ -26,10 +26,12 @@ async fn a_machine_that_runs_is_read_and_each_run_has_counters_of_its_own() -> R
     let before = first.cpu_micros.context("its processor time")?;
     assert!(first.egress_bytes.is_some(), "its network");
     docker.ensure_stopped(space, Duration::from_secs(5)).await?;
+    assert!(docker.measure_egress(space).await.is_some(), "also of one that does not run");
+    assert_eq!(docker.measure_egress(SpaceId::new(77)).await, None);
     docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
     let second = docker.measure_all().await?.remove(&space).context("a reading")?;
     assert_ne!(second.cpu_micros.context("its processor time")?.from, before.from);
-    assert!(docker.measure_disk(space).await?.is_some_and(|bytes| bytes < 1_000_000));
+    assert!(docker.measure_disk(space).await?.is_some_and(|disk| disk.complete && disk.bytes < 1_000_000));
     assert_eq!(docker.measure_disk(SpaceId::new(77)).await?, None);
     Ok(())
 }

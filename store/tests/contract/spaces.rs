@@ -205,7 +205,15 @@ async fn limits_that_are_refused_fall_back_to_those_that_held_last() {
     let budget_of = async || scene.store.space(den).await.unwrap().unwrap().spec.budget;
     assert_eq!(scene.store.take_back_limits(den).await.unwrap(), None, "nothing is due");
     for cpu in [70_000, 80_000] {
-        set(&scene, den, BudgetChange { cpu_millis: Some(cpu), ..BudgetChange::default() }).await;
+        let change = BudgetChange {
+            cpu_millis: Some(cpu),
+            disk_mb: Some(1),
+            egress_mb: Some(1),
+            egress_mbit: Some(1),
+            llm_tokens: Some(1),
+            ..BudgetChange::default()
+        };
+        set(&scene, den, change).await;
     }
     assert_eq!(scene.store.take_back_limits(den).await.unwrap(), Some(()));
     assert_eq!(budget_of().await, budget(), "not to one that never held");
