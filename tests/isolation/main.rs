@@ -2,8 +2,11 @@
 
 mod apart;
 mod egress;
+mod guest;
 mod host;
+mod kernel;
 mod neighbours;
+mod resources;
 mod upkeep;
 
 use spaces_tests::{Output, Person};

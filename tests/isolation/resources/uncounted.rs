@@ -1,0 +1,105 @@
+//! What a Space can use without its being counted against a limit of its own. These attacks succeed: the tests say
+//! what holds, and whoever has it counted has to change them.
+
+use std::path::Path;
+
+use spaces_tests::{Person, eventually};
+
+use super::Siege;
+
+/// Keeps 120 MiB in the buffers of sockets that nobody reads, of this kind, in a Space that may have 96.
+const KEEP: &str = "
+import socket, time
+kept, bytes_kept, most = [], 0, 120 << 20
+def tcp():
+    server = socket.create_server(('127.0.0.1', 0))
+    near = socket.create_connection(server.getsockname())
+    kept.extend((server, near, server.accept()[0]))
+    return lambda: near.send(bytes(65536), socket.MSG_DONTWAIT)
+def udp():
+    near, far = (socket.socket(type=socket.SOCK_DGRAM) for _ in range(2))
+    far.bind(('127.0.0.1', 0))
+    kept.append(far)
+    left = [0] * 6
+    def send():
+        if not left: raise BlockingIOError
+        left.pop()
+        return near.sendto(bytes(30000), far.getsockname())
+    return send
+def netlink():
+    # NETLINK_USERSOCK, which carries what programs say to each other.
+    own = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 2)
+    own.bind((0, 0))
+    kept.append(own)
+    return lambda: own.sendto(bytes(60000), socket.MSG_DONTWAIT, (own.getsockname()[0], 0))
+while bytes_kept < most:
+    send = KIND()
+    try:
+        while bytes_kept < most: bytes_kept += send()
+    except BlockingIOError: pass
+print('kept', flush=True)
+time.sleep(600)
+";
+
+/// The attack: send to sockets of one's own that nobody reads, of each kind whose buffers could be forgotten.
+///
+/// What lies in buffers of netlink is nobody's memory. That of TCP and UDP is counted by cgroups of version 2; by
+/// version 1, which this test looks for, only where a limit of its own is set (`memory.kmem.tcp.limit_in_bytes`, the
+/// engine's `KernelMemoryTCP`), and none is. What bounds it then is the machine's (`net.ipv4.tcp_mem`), the gateway's
+/// connections included.
+#[test]
+fn what_lies_in_buffers_of_the_network_is_counted_for_tcp_and_udp_by_cgroups_of_version_2_alone() {
+    let two = Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    let siege = Siege::lay(&[("SPACE__MEMORY_MIB", "96")]);
+    for kind in ["netlink", "tcp", "udp"] {
+        let counted = two && kind != "netlink";
+        let script = KEEP.replace("KIND", kind);
+        if counted {
+            let sudo = &["sudo python3 -u -"];
+            assert_eq!(siege.mallory.ssh_with(&[], "lair", sudo, script.as_bytes()).stdout, "", "{kind}");
+        } else {
+            let _attack = siege.attack(&script, "kept");
+            siege.assert_neighbour_is_reached(kind);
+            // It lives on with more than it may have.
+            assert_eq!(siege.mallory.ssh("lair", &["pgrep -cx python3"]).ok(), "1\n", "{kind}");
+        }
+        siege.assert_it_can_be_ended();
+    }
+}
+
+/// Megabytes on the disk and how many may be, as `list` shows them.
+fn disk(person: &Person) -> String {
+    let list = person.ssh("spaces", &["list"]).ok();
+    list.lines().nth(1).and_then(|row| row.split_whitespace().nth(6)).expect("a row").to_owned()
+}
+
+/// The attack: write where nobody measures: into the files that the engine puts into each container from a folder of
+/// its own (/etc/hosts and two others), into a file that has no name any more, and into none at all, since a million
+/// empty files take a million inodes of the host's and no byte.
+#[test]
+fn the_engines_own_files_and_files_without_a_name_or_content_are_not_measured() {
+    const HIDE: &str = "
+import os, time
+with open('/etc/hosts', 'ab') as hosts: hosts.write(os.urandom(30_000_000))
+file = open('/root/nameless', 'wb', buffering=0)
+os.remove('/root/nameless')
+file.write(os.urandom(30_000_000))
+os.mkdir('/empty')
+for name in range(500): os.close(os.open(f'/empty/{name}', os.O_CREAT))
+print('written', flush=True)
+time.sleep(600)
+";
+    let settings =
+        [("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "300ms"), ("SPACE__DISK_MB", "20")];
+    let siege = Siege::lay(&settings);
+    let sh = |script: &str| siege.mallory.ssh("lair", &[script]);
+    let _attack = siege.attack(HIDE, "written");
+    // What is measured after it is this alone.
+    sh("head -c 5000000 /dev/urandom > plain").ok();
+    eventually(|| disk(&siege.mallory), |disk| disk == "5/~20");
+    assert_eq!(sh("wc -c < /etc/hosts | cut -c 1-2; echo more > more; cat more").ok(), "30\nmore\n");
+    siege.assert_neighbour_is_reached("files that are not measured");
+    // The twin: what has a name and content is measured.
+    sh("head -c 20000000 /dev/urandom > plain").ok();
+    eventually(|| sh("echo more > more"), |output| output.status != 0);
+}
