@@ -54,6 +54,10 @@ struct Disk {
     looked_at: Instant,
     /// The processor time used until then.
     cpu: Option<Counter>,
+    /// How much there was, and whether that is as much as at the look before: what programs wrote may come to the disk
+    /// after they have ended.
+    bytes: u64,
+    settled: bool,
     /// What was set last; none before that, since a gateway before this one may have set it.
     writes: Option<Writes>,
 }
@@ -109,12 +113,12 @@ impl Lifecycle {
         readings: &BTreeMap<SpaceId, Reading>,
         now: Timestamp,
     ) -> Result<(), LifecycleError> {
-        // Whoever holds the others bounds them; these are not touched until this is done.
-        let held: HashMap<SpaceId, _> =
-            readings.keys().filter_map(|id| Some((*id, self.locks.try_hold(*id)?))).collect();
+        // Without their locks, which would keep reconciliation from them: what is overtaken by a new budget or by a
+        // deletion is right again with the next round.
         let spaces = self.store.all_spaces().await?;
-        let ours =
-            spaces.iter().filter(|space| held.contains_key(&space.id) && space.desired != Desired::Deleted);
+        let ours = spaces
+            .iter()
+            .filter(|space| readings.contains_key(&space.id) && space.desired != Desired::Deleted);
         let bounds: Vec<EgressBound> = ours.map(|space| egress_bound(space, &Month::of(now))).collect();
         Ok(self.provisioner.bound_egress(&bounds).await?)
     }
@@ -160,7 +164,11 @@ impl Lifecycle {
                 // Also after a failure, so that the next ones have their turn.
                 disks.looked_at(space.id, cpu);
                 match self.provisioner.measure_disk(space.id).await {
-                    Ok(disk) => measured.extend(disk.map(|disk| on_disk(space, disk))),
+                    Ok(Some(disk)) => {
+                        disks.measured(space.id, disk.bytes);
+                        measured.push(on_disk(space, disk));
+                    }
+                    Ok(None) => {}
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         warn!(space = %space.id, error, "its disk was not measured");
@@ -213,11 +221,19 @@ impl Disks {
             // A machine that was started anew.
             (Some(_) | None, Some(_) | None) => BUSY,
         };
-        full || worked >= BUSY || (worked > IDLE && disk.looked_at.elapsed() >= self.look_every)
+        let changing = worked > IDLE || !disk.settled;
+        full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
+    }
+
+    fn measured(&mut self, space: SpaceId, bytes: u64) {
+        if let Some(disk) = self.known.get_mut(&space) {
+            disk.settled = disk.bytes == bytes;
+            disk.bytes = bytes;
+        }
     }
 
     fn looked_at(&mut self, space: SpaceId, cpu: Option<Counter>) {
-        let fresh = || Disk { looked_at: Instant::now(), cpu: None, writes: None };
+        let fresh = || Disk { looked_at: Instant::now(), cpu: None, bytes: 0, settled: false, writes: None };
         let disk = self.known.entry(space).or_insert_with(fresh);
         disk.looked_at = Instant::now();
         disk.cpu = cpu;
