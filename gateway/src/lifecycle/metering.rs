@@ -83,13 +83,16 @@ impl Lifecycle {
     async fn meter_once(&self, disks: &mut Disks) -> Result<(), LifecycleError> {
         let readings = self.provisioner.measure_all().await?;
         let now = Timestamp::now();
-        let counted = self.count(&readings, now).await;
-        // At once: what is sent between a reading and the quota that follows from it is let through.
-        let egress = self.bound_egress(&readings, now).await;
+        // The one after the other, and at once: what is sent between a reading and the quota that follows from it is let
+        // through. Where it could not be counted the quotas stay, for a new one would give back what was sent.
+        let egress = match self.count(&readings, now).await {
+            Ok(()) => self.bound_egress(&readings, now).await,
+            uncounted => uncounted,
+        };
         let disks = self.meter_disks(&readings, disks).await;
         let spaces = self.store.all_spaces().await?;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
-        counted.and(egress).and(disks)
+        egress.and(disks)
     }
 
     /// Adds what was read to what is known.
