@@ -1,7 +1,9 @@
 //! What a Space uses, and why it is as it is: the figures are true, and the sentences too.
 
+use std::io::Read as _;
+
 use serde_json::Value;
-use spaces_tests::{Background, Person, Platform, eventually};
+use spaces_tests::{Background, Person, Platform, Terminal, eventually};
 
 fn json(person: &Person, words: &[&str]) -> Value {
     let answer = person.ssh("spaces", &[words, &["--json"]].concat()).ok();
@@ -79,4 +81,73 @@ fn why_says_what_holds_a_space_back() {
     assert_eq!(why(&alice), stopped);
     let reasons = json(&alice, &["space", "why", "--space", "room"]);
     assert_eq!(reasons["reasons"][0]["code"], "stopped");
+}
+
+/// By both ways in: `ssh -t`, and the `spaces` program.
+#[test]
+fn on_a_terminal_usage_goes_on_until_a_key_is_pressed() {
+    let platform = Platform::start();
+    let alice = platform.stranger("alice@example.com");
+    alice.log_in(&platform.auth_key(&alice.email));
+    let id = platform.create_space(&alice.email, "room");
+    let words = ["space", "usage", "--space", "room"];
+    let title = format!("room ({id}) is running");
+    for command in [alice.console_on_terminal(&words), alice.spaces_on_terminal(&words)] {
+        let terminal = Terminal::run(&command, 80, 24);
+        let shows = |screen: &str, what: &str| screen.lines().any(|line| line.contains(what));
+        let screen = eventually(
+            || terminal.screen(),
+            |screen| shows(screen, &title) && shows(screen, "of 2000 millis"),
+        );
+        assert!(
+            shows(&screen, "q leaves") && shows(&screen, "of 4096 MiB") && shows(&screen, "received"),
+            "{screen}"
+        );
+        // It follows what goes on, and the terminal's size.
+        let busy = running(&alice, "while :; do :; done");
+        let graph = |screen: &str| screen.lines().any(|line| line.starts_with("cpu ") && line.contains('█'));
+        eventually(|| terminal.screen(), |screen| graph(screen));
+        terminal.resize(60, 20);
+        eventually(
+            || terminal.screen(),
+            |screen| screen.lines().next().is_some_and(|line| line.trim_end().len() == 60),
+        );
+        drop(busy);
+        terminal.key("q");
+        // What is left is the table, on the screen that was there before.
+        let left = eventually(|| terminal.screen(), |screen| shows(screen, "resource"));
+        assert!(!shows(&left, "q leaves") && shows(&left, "llm_tokens"), "{left}");
+    }
+    // Nobody else's, nor where it cannot be drawn.
+    let (mallory, _) = platform.owner("mallory@example.com", "lair");
+    let terminal = Terminal::run(&mallory.console_on_terminal(&words), 80, 24);
+    eventually(|| terminal.screen(), |screen| screen.contains("error: no space named `room`"));
+    let dumb = alice.ssh_with(&["-tt", "-o", "SetEnv=TERM=dumb"], "spaces", &words, b"");
+    assert!(dumb.stdout.starts_with("resource"), "{dumb:?}");
+}
+
+/// Also on a terminal that was open before, once for each step.
+#[test]
+fn a_budget_that_comes_to_its_end_is_told_at_open_terminals() {
+    let settings =
+        [("SPACE__DISK_MB", "20"), ("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "300ms")];
+    let platform = Platform::start_with(&settings);
+    let (alice, _id) = platform.owner("alice@example.com", "room");
+    let held = Terminal::run(&alice.console_on_terminal(&["connect", "room"]), 80, 24);
+    held.wait_for_line("space@room:~$");
+    let mut stream = Background::start(alice.ssh_command().args(["room@127.0.0.1", "sleep 60"]));
+    for (megabytes, said) in [
+        (17, "space room: more than 80 % of its disk budget is used: 17 of 20 MB"),
+        (21, "space room: its disk budget is used up: writing to files fails, deleting works"),
+    ] {
+        alice.ssh("room", &[&format!("head -c {megabytes}000000 /dev/zero > filler")]);
+        let screen = held.wait_for_line(said);
+        assert_eq!(screen.lines().filter(|line| *line == said).count(), 1, "{screen}");
+    }
+    // What is no terminal carries what the program writes, and nothing else.
+    alice.ssh("room", &["pkill sleep"]).ok();
+    let mut carried = String::new();
+    stream.stdout.take().expect("stdout is piped").read_to_string(&mut carried).expect("text");
+    stream.stderr.take().expect("stderr is piped").read_to_string(&mut carried).expect("text");
+    assert_eq!(carried, "");
 }

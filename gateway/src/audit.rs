@@ -50,10 +50,12 @@ pub(crate) fn act(command: &Command) -> Option<(&'static str, Option<String>)> {
         }
         Command::Space(SpaceCommand::Set(arguments)) => {
             let action = match arguments.forwarding {
-                Forwarding::Allow => "space.allow-forwarding",
-                Forwarding::Deny => "space.deny-forwarding",
+                Some(Forwarding::Allow) => "space.allow-forwarding",
+                Some(Forwarding::Deny) => "space.deny-forwarding",
+                None => "space.set",
             };
-            (action, arguments.space.to_string())
+            let idle_stop = arguments.idle_stop.map(|setting| format!("/idle-stop={setting}"));
+            (action, format!("{}{}", arguments.space, idle_stop.unwrap_or_default()))
         }
         Command::Key(KeyCommand::Add(arguments)) => {
             let key = parse_public_key(&arguments.public_key).ok();

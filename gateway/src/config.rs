@@ -10,7 +10,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
-use spaces_provisioner::{Isolation, NetworkPolicy, SubnetPool};
+use spaces_provisioner::{Isolation, MappedRoot, NetworkPolicy, SubnetPool};
 
 use crate::certificate::HostName;
 
@@ -54,6 +54,7 @@ pub(crate) enum LogFormat {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EngineConfig {
     pub(crate) socket: PathBuf,
+    pub(crate) runtime: String,
     #[serde(deserialize_with = "pool")]
     pub(crate) network_pool: SubnetPool,
     #[serde(deserialize_with = "duration")]
@@ -67,6 +68,9 @@ pub(crate) struct IsolationConfig {
     pub(crate) closed: Vec<IpNet>,
     pub(crate) open: Vec<IpNet>,
     pub(crate) resolvers: Vec<IpAddr>,
+    /// None: users of Spaces are users of this host.
+    #[serde(deserialize_with = "mapped_root")]
+    pub(crate) user_namespace: Option<MappedRoot>,
 }
 
 /// Who keeps Spaces apart.
@@ -102,6 +106,9 @@ pub(crate) struct SpaceConfig {
     pub(crate) accept_env: Vec<String>,
     #[serde(deserialize_with = "duration")]
     pub(crate) stop_grace: Duration,
+    /// None: never.
+    #[serde(deserialize_with = "duration_or_off")]
+    pub(crate) idle_stop: Option<Duration>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -298,6 +305,25 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     })
 }
 
+/// Empty is none.
+fn mapped_root<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<MappedRoot>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
+}
+
+fn duration_or_off<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    match humantime::parse_duration(&text) {
+        Ok(time) if time >= Duration::from_secs(1) => Ok(Some(time)),
+        Ok(_) | Err(_) => Err(serde::de::Error::custom(format!(
+            "`{text}` is neither `off` nor a time, such as 45m, 2h or 7d"
+        ))),
+    }
+}
+
 /// Empty is none. What is said there is for this host.
 fn loopback<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -347,6 +373,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in [
             "[space]\npids = 1\n",
+            "[space]\nidle_stop = \"0s\"\n",
             "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
             "listen = \"localhost\"\n",
             "[metrics]\nlisten = \"0.0.0.0:9464\"\n",

@@ -73,7 +73,8 @@ pub(crate) async fn enter(
                 shown = Some(showing.session);
                 telling = Telling::AsStatus;
             }
-            relay::run(&mut parts.ssh, guest, telling).await
+            let notices = parts.terminal.as_ref().and_then(|_| platform.hub.notices(space.id));
+            relay::run(&mut parts.ssh, guest, telling, notices).await
         }
         Err(ended) => ended,
     };
@@ -89,7 +90,7 @@ async fn warn_of_budgets(platform: &Platform, space: &Space, parts: &mut Channel
     if parts.terminal.is_none() {
         return;
     }
-    for warning in allowance::warnings(platform, space, Timestamp::now()) {
+    for warning in allowance::warnings(&platform.lifecycle, space, Timestamp::now()) {
         parts.stderr(&format!("space {}: {}\n", space.name, warning.text)).await;
     }
 }
@@ -133,7 +134,7 @@ pub(crate) async fn find(
     reference: &SpaceReference,
 ) -> Result<Granted<Space>, Failure> {
     match platform.store.find_space(person.user().id, person.pass(), reference).await {
-        Ok(FindSpace::Found(space)) if person.may(Wish::Enter(space.id)) => Ok(space),
+        Ok(FindSpace::Found(space)) if person.may(Wish::Enter(space.id)) => Ok(*space),
         Ok(FindSpace::Absent | FindSpace::Found(_)) => {
             still_known(platform, person).await?;
             Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))

@@ -10,6 +10,7 @@
 //! intents and carries on.
 
 mod error;
+mod idle;
 mod locks;
 mod metering;
 mod reconcile;
@@ -22,14 +23,15 @@ use std::time::{Duration, Instant};
 
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{
-    Binding, Blueprint, Observed as Found, Progress, ProvisionError, Provisioner, Reading, Writes,
+    Binding, Blueprint, Egress, Observed as Found, Progress, ProvisionError, Provisioner, Reading, Writes,
 };
 use spaces_store::{
-    Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Month, Observed, SetBudget, Space, Store,
+    Budget, BudgetChange, Ceiling, Desired, Granted, Limits, Observed, SetBudget, Space, Store,
 };
 use tracing::{info, warn};
 
 pub(crate) use error::{LifecycleError, store_unavailable};
+pub(crate) use idle::{Activity, Work};
 pub(crate) use metering::{MB, Rhythm};
 pub(crate) use state::space_state;
 
@@ -46,6 +48,17 @@ pub(crate) struct Lifecycle {
     guest: PathBuf,
     stop_grace: Duration,
     locks: locks::Locks,
+    idle: idle::Idle,
+}
+
+/// What the configuration says of Spaces' lives.
+pub(crate) struct Settings {
+    /// The guest's program.
+    pub(crate) guest: PathBuf,
+    /// How long programs have to end.
+    pub(crate) stop_grace: Duration,
+    /// After how long without work a Space is stopped for which nothing else is set.
+    pub(crate) idle_stop: Option<Duration>,
 }
 
 impl Lifecycle {
@@ -54,10 +67,11 @@ impl Lifecycle {
         provisioner: Arc<dyn Provisioner>,
         hub: Arc<Hub>,
         metrics: Arc<Metrics>,
-        guest: PathBuf,
-        stop_grace: Duration,
+        settings: Settings,
     ) -> Arc<Self> {
-        Arc::new(Self { store, provisioner, hub, metrics, guest, stop_grace, locks: locks::Locks::default() })
+        let Settings { guest, stop_grace, idle_stop } = settings;
+        let (locks, idle) = (locks::Locks::default(), idle::Idle::new(idle_stop));
+        Arc::new(Self { store, provisioner, hub, metrics, guest, stop_grace, locks, idle })
     }
 
     /// A person wants this Space to run.
@@ -139,12 +153,23 @@ impl Lifecycle {
         match (space.desired, space.observed) {
             (Desired::Deleted, _) => Err(LifecycleError::Gone),
             (Desired::Stopped, _) => Err(LifecycleError::PutToSleep),
-            (Desired::Running, Observed::Missing) => Err(LifecycleError::Missing),
-            (Desired::Running, Observed::Running) => Ok(()),
-            (Desired::Running, Observed::Absent | Observed::Stopped | Observed::Failed) => {
-                self.realize(space.id, progress).await.map(drop)
-            }
+            (Desired::Running | Desired::Asleep(_), Observed::Missing) => Err(LifecycleError::Missing),
+            // What is read here may be about to change: whoever stops an idle Space closes its gate first.
+            (Desired::Running, Observed::Running) if self.hub.enter(space.id) => Ok(()),
+            (Desired::Running | Desired::Asleep(_), _) => self.wake(space.id, progress).await,
         }
+    }
+
+    async fn wake(self: &Arc<Self>, id: SpaceId, progress: Progress) -> Result<(), LifecycleError> {
+        let lifecycle = Arc::clone(self);
+        run(&self.metrics, "wake", async move {
+            let _held = lifecycle.locks.hold(id).await;
+            if let Desired::Asleep(_) = lifecycle.stored(id).await?.desired {
+                lifecycle.intend(id, Desired::Running).await?;
+            }
+            lifecycle.make_it_run(id, &progress).await.map(drop)
+        })
+        .await
     }
 
     /// Whether the engine answers: asked before an intent that a person would otherwise have to repeat.
@@ -154,7 +179,12 @@ impl Lifecycle {
 
     /// What a Space uses now; `None` of one that does not run.
     pub(crate) async fn reading(&self, id: SpaceId) -> Result<Option<Reading>, LifecycleError> {
-        Ok(self.provisioner.measure_all().await?.remove(&id))
+        Ok(self.provisioner.measure(id).await?)
+    }
+
+    /// Whether the storage itself refuses what a Space may not write.
+    pub(crate) fn disk_binding(&self) -> Binding {
+        self.provisioner.disk_binding()
     }
 
     /// Whether a Space that has sent what it may is cut off.
@@ -171,18 +201,19 @@ impl Lifecycle {
         let space = self.stored(id).await?;
         match space.desired {
             Desired::Running => {}
-            Desired::Stopped => return Err(LifecycleError::PutToSleep),
+            // Whoever enters wakes it first.
+            Desired::Stopped | Desired::Asleep(_) => return Err(LifecycleError::PutToSleep),
             Desired::Deleted => return Err(LifecycleError::Gone),
         }
         self.hub.open_door(id).map_err(LifecycleError::Door)?;
+        self.hub.let_in(id);
         let space = match self.make_limits_bind(id).await {
             // A start must not fail for limits that a crash left behind: those before them hold again.
             Err(error) if error.refusal().is_some() => self.stored(id).await?,
             bound => bound?,
         };
-        self.count_egress(&space).await?;
-        let space = self.stored(space.id).await?;
-        let outcome = self.provisioner.ensure_running(&self.blueprint(&space)?, progress).await;
+        let egress = self.count_egress(&space).await?;
+        let outcome = self.provisioner.ensure_running(&self.blueprint(&space, egress)?, progress).await;
         let observed = match &outcome {
             Ok(()) => Observed::Running,
             // Says nothing about the Space.
@@ -196,7 +227,8 @@ impl Lifecycle {
         self.confirm(id, observed).await?;
         outcome?;
         // From the first moment on, and not from the next round.
-        if metering::writes(&space) == Writes::Refused {
+        let held = self.provisioner.disk_binding() == Binding::Hard;
+        if !held && metering::writes(&space) == Writes::Refused {
             self.provisioner.bound_writes(id, Writes::Refused).await?;
         }
         Ok(Space { observed, ..space })
@@ -221,13 +253,9 @@ impl Lifecycle {
 
     async fn tell_limits(&self, space: &Space) -> Result<(), LifecycleError> {
         let Budget { cpu_millis, memory_mib, pids, .. } = space.spec.budget;
-        let blueprint = self.blueprint(space)?;
-        self.provisioner.ensure_limits(&blueprint).await?;
-        self.count_egress(space).await?;
-        let space = &self.stored(space.id).await?;
-        self.provisioner
-            .bound_egress(&[metering::egress_bound(space, &Month::of(jiff::Timestamp::now()))])
-            .await?;
+        let egress = self.count_egress(space).await?;
+        self.provisioner.ensure_limits(&self.blueprint(space, egress.clone())?).await?;
+        self.provisioner.bound_egress(&[(space.id, egress)]).await?;
         self.store.limits_bind(space.id, &space.spec.budget).await?;
         info!(space = %space.id, cpu_millis, memory_mib, pids, "limits set");
         Ok(())
@@ -266,8 +294,7 @@ impl Lifecycle {
         Ok(())
     }
 
-    fn blueprint(&self, space: &Space) -> Result<Blueprint, LifecycleError> {
-        let egress = metering::egress_bound(space, &Month::of(jiff::Timestamp::now()));
+    fn blueprint(&self, space: &Space, egress: Egress) -> Result<Blueprint, LifecycleError> {
         Ok(Blueprint {
             space: space.id,
             hostname: space.name.to_string(),
@@ -275,8 +302,8 @@ impl Lifecycle {
             cpu_millis: space.spec.budget.cpu_millis,
             memory_mib: space.spec.budget.memory_mib,
             pids: space.spec.budget.pids,
-            egress_left: egress.left,
-            egress_mbit: egress.mbit,
+            egress,
+            disk_bytes: metering::disk_limit(space),
             guest: self.guest.clone(),
             socket_folder: self.hub.socket_folder(space.id),
         })

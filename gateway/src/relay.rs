@@ -5,8 +5,10 @@ mod hub;
 mod ingress;
 mod pump;
 mod socket;
+mod traffic;
 mod window;
 
+pub(crate) use door::HoldAsked;
 pub(crate) use hub::Hub;
 pub(crate) use ingress::{can_signal, window_size};
 pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, Telling, begin, carry, run};

@@ -10,18 +10,18 @@ use spaces_provisioner::{Docker, DockerSettings, ImageName, Provisioner as _};
 use spaces_store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
 use crate::certificate::Authorities;
 use crate::config::Config;
-use crate::lifecycle::{Lifecycle, Rhythm};
+use crate::lifecycle::{Lifecycle, Rhythm, Settings};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::platform::Platform;
-use crate::relay::Hub;
+use crate::relay::{HoldAsked, Hub};
 use crate::tasks::Owned;
 use crate::{audit, host_key, metrics, open_files, relay, ssh, tasks};
 
@@ -34,6 +34,7 @@ struct Entrance {
     lanes: ssh::Lanes,
     ssh: russh::server::Config,
     metrics: Option<TcpListener>,
+    holds: mpsc::Receiver<HoldAsked>,
 }
 
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
@@ -46,8 +47,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let names = &config.certificates.host_names;
     let (authorities, certificate) = Authorities::load_or_create(&config.state, &host_key, names)?;
     let store = open_store(&config).await?;
-    let (hub, metrics) = (Arc::new(Hub::new(std::path::absolute(config.state.join("run"))?)), Metrics::new());
-    let metrics = Arc::new(metrics);
+    let (hub, holds) =
+        Hub::new(std::path::absolute(config.state.join("run"))?, config.isolation.user_namespace);
+    let (hub, metrics) = (Arc::new(hub), Arc::new(Metrics::new()));
     let lifecycle = lifecycle(&config, &store, &hub, &metrics).await?;
     let listener =
         ssh::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -56,6 +58,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         lanes: ssh::Lanes::start().context("cannot start threads")?,
         ssh: ssh::transport_config(host_key, certificate, &config.limits),
         metrics: bind_metrics(&config).await?,
+        holds,
     };
     // Before the first connection: guests of Spaces that run are waiting for their doors.
     lifecycle.open_doors().await?;
@@ -85,7 +88,8 @@ async fn lifecycle(
     anyhow::ensure!(guest.is_file(), "the guest program {} is not there: set `space.guest`", guest.display());
     let docker = Arc::new(docker(config, store).await?);
     let (store, hub, metrics) = (store.clone(), Arc::clone(hub), Arc::clone(metrics));
-    Ok(Lifecycle::new(store, docker, hub, metrics, guest, config.space.stop_grace))
+    let (stop_grace, idle_stop) = (config.space.stop_grace, config.space.idle_stop);
+    Ok(Lifecycle::new(store, docker, hub, metrics, Settings { guest, stop_grace, idle_stop }))
 }
 
 /// Runs the parts until a signal, and takes them apart in order.
@@ -102,6 +106,7 @@ async fn run(platform: Arc<Platform>, entrance: Entrance, entries: audit::Entrie
     let mut vital = [
         Owned::spawn("audit", entries.keep(store.clone(), stop.clone())),
         Owned::spawn("meter", Arc::clone(&lifecycle).meter(rhythm)),
+        Owned::spawn("holds", Arc::clone(&lifecycle).take_holds(entrance.holds)),
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
         Owned::spawn("accept", ssh::serve(entrance.listener, entrance.lanes, entrance.ssh, platform)),
@@ -114,9 +119,9 @@ async fn run(platform: Arc<Platform>, entrance: Entrance, entries: audit::Entrie
         () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
     }
     info!("stopping; spaces keep running");
-    let [mut trail, meter, watch, limits, accept] = vital;
+    let [mut trail, meter, holds, watch, limits, accept] = vital;
     // With the last, every connection: what they did is in the trail then.
-    drop((meter, watch, limits, accept));
+    drop((meter, holds, watch, limits, accept));
     stop.cancel();
     if timeout(FAREWELL, trail.ended()).await.is_err() {
         error!("the audit trail could not be written to its end");
@@ -143,6 +148,7 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
         "isolation.firewall: spaces cannot be kept apart here; run the gateway as root or with CAP_NET_ADMIN",
     )?;
     writeln!(report, "firewall     {}", config.isolation.firewall)?;
+    docker.try_engine().await.context("engine.runtime, isolation.user_namespace")?;
     let here = docker.image_exists(&image).await?;
     write!(report, "image        {image}{}", if here { "" } else { " (not here: it will be pulled)" })?;
     Ok(report)
@@ -194,6 +200,8 @@ pub(crate) async fn docker(config: &Config, store: &Store) -> anyhow::Result<Doc
         installation: installation.as_str().parse()?,
         subnets: config.engine.network_pool,
         isolation: config.isolation.isolation(),
+        runtime: Some(config.engine.runtime.clone()).filter(|runtime| !runtime.is_empty()),
+        mapped_root: config.isolation.user_namespace,
     }))
 }
 

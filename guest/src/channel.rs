@@ -72,6 +72,7 @@ pub(crate) async fn perform(space: Rc<Space>, begun: Begun) -> Result<(), Connec
         Task::Hold { start, token } => view::hold(&space, frames, writer, &start, token).await,
         Task::Attach(attach) => view::attach(&space, frames, writer, &attach).await,
         Task::ListSessions => view::list(&space, frames, writer).await,
+        Task::ListJobs => view::list_jobs(&space, frames, writer).await,
         Task::EndSession(reference) => view::end(&space, frames, writer, &reference).await,
     }
 }
@@ -129,7 +130,8 @@ pub(crate) async fn begun(
                 | ToGuest::StdinEof
                 | ToGuest::OutputClosed
                 | ToGuest::Resize(_)
-                | ToGuest::Signal(_),
+                | ToGuest::Signal(_)
+                | ToGuest::Held(_),
             )
             | Frame::Stdin(_)
             | Frame::Stdout(_)

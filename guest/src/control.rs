@@ -81,7 +81,8 @@ async fn serve(space: &Rc<Space>) -> Result<(), ConnectionError> {
                         | ToGuest::StdinEof
                         | ToGuest::OutputClosed
                         | ToGuest::Resize(_)
-                        | ToGuest::Signal(_),
+                        | ToGuest::Signal(_)
+                        | ToGuest::Held(_),
                     )
                     | Frame::Stdin(_)
                     | Frame::Stdout(_)

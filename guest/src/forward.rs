@@ -187,7 +187,8 @@ async fn inwards(
                 | ToGuest::Begin(_)
                 | ToGuest::OutputClosed
                 | ToGuest::Resize(_)
-                | ToGuest::Signal(_),
+                | ToGuest::Signal(_)
+                | ToGuest::Held(_),
             )
             | Frame::Stdout(_)
             | Frame::Stderr(_) => return Err(ConnectionError::OutOfTurn),

@@ -88,7 +88,7 @@ impl<'a> Input<'a> {
                 }
             }
             Frame::Message(ToGuest::Signal(signal)) => self.children.signal(self.pid, signal),
-            Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_))
+            Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_) | ToGuest::Held(_))
             | Frame::Stdout(_)
             | Frame::Stderr(_) => {
                 return Err(ConnectionError::OutOfTurn);

@@ -1,17 +1,19 @@
 //! Process 1 of a Space: starts programs for the gateway, holds their terminals, reaps every child.
 //!
-//! It owns the processes of one container and nothing else. It dials out to the gateway's socket and listens
-//! nowhere; what it is asked to run it runs as the user asked for, as sshd would after a login.
+//! It owns the processes of one container and nothing else. It dials out to the gateway's socket, and listens for the
+//! Space's own programs alone; what it is asked to run it runs as the user asked for, as sshd would after a login.
 //!
 //! ```text
 //! control --Open{ticket}--> channel --Begin--> spawn --> input  (frames -> program)
 //!                                                   \--> output (program -> frames)
 //!                                               \--> session (a terminal that outlives its channels)
 //! reaper  --exit status---> channel
+//! front   --what programs in the Space ask of the platform--> gateway
 //! shutdown: SIGTERM -> hang up on everything -> kill what is left -> exit
 //! ```
 
 mod account;
+mod ask;
 mod buffers;
 mod channel;
 mod child;
@@ -23,6 +25,7 @@ mod environment;
 mod files;
 mod foreground;
 mod forward;
+mod front;
 mod identity;
 mod input;
 mod journal;
@@ -47,7 +50,7 @@ mod terminal;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -58,9 +61,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::space::Space;
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().map(PathBuf::from);
+    if name.as_deref().and_then(Path::file_name).is_some_and(|name| name == OsStr::new(ask::NAME)) {
+        return ask::program(arguments);
+    }
     let socket = match (arguments.next(), arguments.next()) {
-        (None, _) => PathBuf::from(frame::SOCKET_PATH),
+        (None, _) => {
+            if let Err(error) = ask::link() {
+                journal::note(format_args!("`{}` is not there for people: {error}", ask::NAME));
+            }
+            PathBuf::from(frame::SOCKET_PATH)
+        }
         (Some(only), None) if only == OsStr::new("--version") => return print_version(),
         (Some(only), None) if only == OsStr::new(sftp::ARGUMENT) => return report("SFTP", sftp::serve()),
         // Tests alone name a socket.
@@ -100,6 +112,7 @@ fn run(socket: PathBuf) -> io::Result<()> {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let space = Rc::new(Space::new(socket));
         tasks::spawn("reaper", reaper::reap_for_ever(Rc::clone(&space), child_signals));
+        tasks::spawn("front", front::serve(Rc::clone(&space)));
         tokio::select! {
             () = control::keep_connected(&space) => {}
             _ = terminate.recv() => {}

@@ -18,7 +18,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::unistd::Pid;
-use spaces_protocol::frame::{Attach, AttachPurpose, Exit, HeldSession, Showing, WindowSize};
+use spaces_protocol::frame::{Attach, AttachPurpose, Exit, HeldSession, Job, Showing, WindowSize};
 use spaces_protocol::session::{SessionNumber, SessionReference, SessionToken};
 use tokio::sync::Notify;
 
@@ -76,6 +76,7 @@ pub(crate) struct Sessions {
 pub(crate) struct Session {
     number: SessionNumber,
     pid: Pid,
+    kind: Kind,
     /// Where programs in it look for the agent, whoever lends one.
     agent: Option<AgentLink>,
     since: SystemTime,
@@ -88,6 +89,15 @@ pub(crate) struct Session {
     doomed: Cell<bool>,
     /// Wakes whoever waits for that.
     gone: Notify,
+}
+
+/// What was started in a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Which waits for its user, or for a job.
+    Shell,
+    /// Which is a job itself.
+    Command,
 }
 
 struct State {
@@ -122,6 +132,7 @@ impl Sessions {
         master: Rc<Descriptor>,
         size: WindowSize,
         agent: Option<AgentLink>,
+        kind: Kind,
     ) -> Rc<Session> {
         let number = SessionNumber(self.last.get().saturating_add(1));
         self.last.set(number.0);
@@ -137,6 +148,7 @@ impl Sessions {
         let session = Rc::new(Session {
             number,
             pid,
+            kind,
             agent,
             since: SystemTime::now(),
             state: RefCell::new(state),
@@ -176,6 +188,11 @@ impl Sessions {
     /// All of them, for a person.
     pub(crate) fn list(&self) -> Vec<HeldSession> {
         self.all.borrow().values().map(|session| session.describe()).collect()
+    }
+
+    /// What runs in their foreground, but for shells that wait for their users.
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        self.all.borrow().values().filter_map(|session| session.job()).collect()
     }
 
     fn left_last(&self) -> Option<Rc<Session>> {
@@ -293,13 +310,26 @@ impl Session {
         let state = self.state.borrow();
         HeldSession {
             session: self.number,
-            program: state.master.as_deref().and_then(foreground::program).unwrap_or_default(),
+            program: state
+                .master
+                .as_deref()
+                .and_then(foreground::leader)
+                .and_then(foreground::name)
+                .unwrap_or_default(),
             title: state.screen.title().to_owned(),
             viewers: u32::try_from(state.viewers.len()).unwrap_or(u32::MAX),
             created_at: epoch_seconds(self.since),
             detached_at: state.left.map(|left| epoch_seconds(left.at)),
             size: state.size,
         }
+    }
+
+    fn job(&self) -> Option<Job> {
+        let state = self.state.borrow();
+        let foreground = state.master.as_deref().and_then(foreground::leader)?;
+        let waits = self.kind == Kind::Shell && foreground == self.pid;
+        let job = || Job { session: self.number, program: foreground::name(foreground).unwrap_or_default() };
+        (!waits).then(job)
     }
 
     /// The program has ended: everybody is told, and the terminal is gone.

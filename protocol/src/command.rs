@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::frame::AttachPurpose;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceName, SpaceReference};
 use crate::session::{SessionReference, SessionToken};
-use crate::setting::Forwarding;
+use crate::setting::{Forwarding, IdleStop};
 
 mod certificate;
 mod name;
@@ -147,13 +147,19 @@ pub struct SessionKillArguments {
 
 /// `space set`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Args)]
+#[command(group = clap::ArgGroup::new("settings").args(["forwarding", "idle_stop"]).required(true).multiple(true))]
 pub struct SetArguments {
     /// Its exact name, or its sp_... id
     #[arg(long, value_name = "SPACE")]
     pub space: SpaceReference,
     /// Whether ports, sockets, SSH agents and X11 may be forwarded into and out of it; from now on
     #[arg(long)]
-    pub forwarding: Forwarding,
+    #[serde(default)]
+    pub forwarding: Option<Forwarding>,
+    /// Stop it when it has done no work for so long: 45m, 2h, 7d; `off`; `default`, as the platform. Entering starts it
+    #[arg(long, value_name = "TIME")]
+    #[serde(default)]
+    pub idle_stop: Option<IdleStop>,
 }
 
 /// `key ...`.

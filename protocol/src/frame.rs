@@ -42,13 +42,16 @@ pub use envelope::{Frame, FrameError, LENGTH, Message, Stream};
 
 /// Spoken version. New messages go to the end of their enums: a Space that ran through an upgrade of the gateway
 /// has the guest it was started with, and is not asked for what that guest does not know.
-pub const VERSION: u16 = 4;
+pub const VERSION: u16 = 5;
 
 /// The oldest guest that a gateway still talks with.
 pub const OLDEST_VERSION: u16 = 2;
 
 /// The oldest guest that holds terminals.
 pub const HOLDS_SINCE: u16 = 3;
+
+/// The oldest guest that tells which jobs run in them.
+pub const JOBS_SINCE: u16 = 5;
 
 /// Most bytes of stream data in one frame: below this the system calls cost a third of the rate, above it
 /// nothing is gained.
@@ -78,6 +81,28 @@ pub enum Hello {
     },
     /// A connection for the next channel that the gateway wants, so that it need not ask for one first.
     Spare,
+    /// A program in the Space asks that it be kept up, or no longer. The answer is [`ToGuest::Held`].
+    Hold(Hold),
+}
+
+/// What keeps a Space up that does nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// For so many seconds from now on; 0 ends all holds.
+    pub seconds: u64,
+    /// What for, for people.
+    pub reason: String,
+}
+
+/// Whether a hold was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Held {
+    /// The Space stays up until then, a time stamp of RFC 3339.
+    Until(String),
+    /// Nothing keeps it up any more.
+    Ended,
+    /// It was not; the text is for the person.
+    Refused(String),
 }
 
 /// From the gateway to a guest.
@@ -98,6 +123,8 @@ pub enum ToGuest {
     Resize(WindowSize),
     /// Send this signal to the program's process group.
     Signal(Signal),
+    /// The answer to [`Hello::Hold`].
+    Held(Held),
 }
 
 /// What a channel is for.
@@ -137,6 +164,8 @@ pub enum Task {
     ListSessions,
     /// Hang up on the program of a terminal that is held.
     EndSession(SessionReference),
+    /// Tell what runs in the foreground of terminals that are held.
+    ListJobs,
 }
 
 /// From a guest to the gateway.
@@ -169,6 +198,8 @@ pub enum FromGuest {
     Sessions(Vec<HeldSession>),
     /// The answer to [`Task::EndSession`].
     SessionEnded,
+    /// The answer to [`Task::ListJobs`].
+    Jobs(Vec<Job>),
 }
 
 /// What to run, and how.
@@ -238,6 +269,15 @@ pub struct HeldSession {
     pub detached_at: Option<u64>,
     /// Its size.
     pub size: WindowSize,
+}
+
+/// A program that somebody's shell waits for, in a terminal that is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Which terminal.
+    pub session: SessionNumber,
+    /// Its name. The gateway does not trust the text.
+    pub program: String,
 }
 
 /// A socket to connect to, inside the Space.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::auth_key::AuthKey;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId, SpaceName};
 use crate::session::SessionNumber;
-use crate::setting::Forwarding;
+use crate::setting::{Forwarding, IdleStop};
 
 mod budget;
 mod certificate;
@@ -96,6 +96,7 @@ pub enum SpaceState {
     Running,
     Stopping,
     Stopped,
+    Asleep,
     Deleting,
     Missing,
     Failed,
@@ -110,6 +111,7 @@ impl SpaceState {
             Self::Running => "running",
             Self::Stopping => "stopping",
             Self::Stopped => "stopped",
+            Self::Asleep => "asleep",
             Self::Deleting => "deleting",
             Self::Missing => "missing",
             Self::Failed => "failed",
@@ -175,6 +177,8 @@ pub struct SpaceSettings {
     pub name: SpaceName,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
+    /// After how long without work it is stopped.
+    pub idle_stop: IdleStop,
 }
 
 /// Where `connect` leads: a Space that runs, whose id is the login name to enter it by.

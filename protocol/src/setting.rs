@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,101 @@ impl FromStr for Forwarding {
             "allow" => Ok(Self::Allow),
             "deny" => Ok(Self::Deny),
             _ => Err(NeitherWord),
+        }
+    }
+}
+
+/// Shortest and longest time without work after which a Space is stopped: what counts as work is looked at every few
+/// seconds, and a year is as good as never.
+const IDLE_TIMES: std::ops::RangeInclusive<Duration> =
+    Duration::from_mins(1)..=Duration::from_hours(24 * 366);
+
+/// After how long without work a Space is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum IdleStop {
+    /// As the platform's configuration says.
+    Default,
+    /// It is not.
+    Off,
+    /// After so long: whole seconds.
+    After(Duration),
+}
+
+/// Not a time after which a Space could be stopped.
+#[derive(Debug, thiserror::Error)]
+#[error("not `off`, `default`, or a time from a minute to a year, such as 45m, 2h or 7d")]
+pub struct NoIdleStop;
+
+impl IdleStop {
+    /// The time that holds, where the platform's is `platform`.
+    #[must_use]
+    pub fn or(self, platform: Option<Duration>) -> Option<Duration> {
+        match self {
+            Self::Default => platform,
+            Self::Off => None,
+            Self::After(time) => Some(time),
+        }
+    }
+}
+
+impl fmt::Display for IdleStop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Off => f.write_str("off"),
+            Self::After(time) => f.write_str(&short(*time)),
+        }
+    }
+}
+
+impl FromStr for IdleStop {
+    type Err = NoIdleStop;
+
+    fn from_str(text: &str) -> Result<Self, NoIdleStop> {
+        match text {
+            "default" => Ok(Self::Default),
+            "off" => Ok(Self::Off),
+            time => {
+                let time = humantime::parse_duration(time).map_err(|_malformed| NoIdleStop)?;
+                let time = Duration::from_secs(time.as_secs());
+                if IDLE_TIMES.contains(&time) { Ok(Self::After(time)) } else { Err(NoIdleStop) }
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for IdleStop {
+    type Error = NoIdleStop;
+
+    fn try_from(text: String) -> Result<Self, NoIdleStop> {
+        text.parse()
+    }
+}
+
+impl From<IdleStop> for String {
+    fn from(setting: IdleStop) -> Self {
+        setting.to_string()
+    }
+}
+
+/// A time as people write it, in one word: `1h30m`.
+#[must_use]
+pub fn short(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_time_is_read_as_it_is_shown() {
+        for text in ["default", "off", "1m", "1h30m", "7days"] {
+            assert_eq!(text.parse::<IdleStop>().unwrap().to_string(), text);
+        }
+        for text in ["", "never", "59s", "0s", "400d", "-1h", "2"] {
+            assert!(text.parse::<IdleStop>().is_err(), "{text}");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What a Space is to be made of. Plain values: nothing here has been asked of an engine.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use spaces_protocol::name::SpaceId;
 
-use crate::{EgressBound, ImageName};
+use crate::{Egress, ImageName};
 
 /// All that is needed to make a Space's machine. What exists already is adopted as it is: a blueprint that
 /// changed does not change a machine that was made from the older one, but for its limits, where that is asked for.
@@ -23,20 +22,13 @@ pub struct Blueprint {
     pub memory_mib: u32,
     /// Most processes and threads at a time.
     pub pids: u32,
-    /// How many bytes it may send from now on; `None` is without end.
-    pub egress_left: Option<u64>,
-    /// How fast it may send, in Mbit a second; `None` is as fast as it can.
-    pub egress_mbit: Option<NonZeroU32>,
+    /// What it may send.
+    pub egress: Egress,
+    /// How much it may write beyond its image, in bytes; `None` is without end. Held to by the storage, where that can.
+    pub disk_bytes: Option<u64>,
     /// The static guest program, as an absolute path on the engine's host.
     pub guest: PathBuf,
     /// The folder of the gateway's socket for this Space, as an absolute path on the engine's host. The folder
     /// and not the socket: a gateway that restarts makes a new socket.
     pub socket_folder: PathBuf,
-}
-
-impl Blueprint {
-    /// What it may send.
-    pub(crate) fn egress(&self) -> EgressBound {
-        EgressBound { space: self.space, left: self.egress_left, mbit: self.egress_mbit }
-    }
 }

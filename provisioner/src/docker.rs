@@ -12,12 +12,14 @@
 mod changes;
 mod creation;
 mod deadline;
+mod facts;
 mod machine;
 mod network;
 mod pull;
 mod pull_report;
 mod running;
 mod specification;
+mod storage;
 mod survey;
 
 use std::collections::BTreeMap;
@@ -35,8 +37,8 @@ use tracing::{instrument, warn};
 use self::deadline::{CALL, within};
 use crate::firewall::Firewall;
 use crate::{
-    Binding, Blueprint, Change, Counter, Disk, EgressBound, ImageName, Installation, Isolation,
-    IsolationError, Observed, Progress, ProvisionError, Provisioner, Reading, SubnetPool, Writes,
+    Binding, Blueprint, Change, Counter, Disk, Egress, ImageName, Installation, Isolation, IsolationError,
+    MappedRoot, Observed, Progress, ProvisionError, Provisioner, Reading, SubnetPool, Writes,
 };
 
 /// Bollard's own limit for the head of an answer, in seconds: out of the way, since each call has ours.
@@ -53,6 +55,10 @@ pub struct DockerSettings {
     pub subnets: SubnetPool,
     /// Who keeps them apart.
     pub isolation: Isolation,
+    /// By which of the engine's runtimes new machines run; `None` is the engine's own choice.
+    pub runtime: Option<String>,
+    /// Whom their root is on this host, where the engine maps users.
+    pub mapped_root: Option<MappedRoot>,
 }
 
 /// A local Docker Engine of API 1.41 or newer. Cheap to clone.
@@ -70,6 +76,8 @@ struct Engine {
     /// Shared by those who make a network, so that whoever removes the last one's rules is alone.
     networks: RwLock<()>,
     runs: running::Runs,
+    storage: storage::Storage,
+    facts: OnceCell<facts::Facts>,
 }
 
 /// One Space on a reachable engine.
@@ -90,8 +98,8 @@ impl Docker {
             Isolation::External => None,
         };
         let (client, networks) = (OnceCell::new(), RwLock::new(()));
-        let runs = running::Runs::default();
-        Self { engine: Arc::new(Engine { settings, client, firewall, networks, runs }) }
+        let (runs, storage, facts) = (running::Runs::default(), storage::Storage::default(), OnceCell::new());
+        Self { engine: Arc::new(Engine { settings, client, firewall, networks, runs, storage, facts }) }
     }
 
     /// Whether Spaces could be kept apart here, as far as that can be told without one.
@@ -100,6 +108,11 @@ impl Docker {
             Some(firewall) => firewall.try_out().await,
             None => Ok(()),
         }
+    }
+
+    /// Whether the engine is set up as these settings say.
+    pub async fn try_engine(&self) -> Result<(), ProvisionError> {
+        self.engine.expect_facts().await
     }
 
     async fn machine(&self, space: SpaceId) -> Result<Machine<'_>, ProvisionError> {
@@ -131,7 +144,7 @@ impl Engine {
     /// Takes down what was there for a Space that is gone, and all of it with the last.
     async fn leave(&self, space: SpaceId) -> Result<(), ProvisionError> {
         if let Some(firewall) = &self.firewall {
-            firewall.bound_egress(&[EgressBound { space, left: None, mbit: None }]).await?;
+            firewall.forget_egress(space).await?;
         }
         self.isolate_the_rest().await
     }
@@ -180,6 +193,7 @@ impl Machine<'_> {
             Err(error) if error.is_status(404) => {}
             started => return started,
         }
+        engine.expect_facts().await?;
         // Both to their end even if one fails: what is under way when this returns would outrun a removal.
         let (network, container) =
             join(engine.ensure_network(self), self.ensure_container(blueprint, progress)).await;
@@ -204,7 +218,14 @@ impl Provisioner for Docker {
         self.engine.ensure_isolated().await?;
         self.engine.bound_amount(blueprint).await?;
         machine.ensure_started(&self.engine, blueprint, progress).await?;
+        if let Err(error) = self.engine.run(blueprint.space).await {
+            warn!(error = &error as &dyn std::error::Error, "what it uses cannot be read");
+        }
         self.engine.bound_rate(blueprint).await;
+        // As with the rate: what could not be set is set in the next round, and shown as soft until then.
+        if let Err(error) = self.engine.bound_disk(blueprint.space, blueprint.disk_bytes).await {
+            warn!(error = &error as &dyn std::error::Error, "its quota could not be set");
+        }
         Ok(())
     }
 
@@ -214,7 +235,8 @@ impl Provisioner for Docker {
 
     #[instrument(skip_all, fields(space = %blueprint.space))]
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
-        self.machine(blueprint.space).await?.limit(blueprint).await
+        self.machine(blueprint.space).await?.limit(blueprint).await?;
+        self.engine.bound_disk(blueprint.space, blueprint.disk_bytes).await
     }
 
     fn egress_binding(&self) -> Binding {
@@ -224,8 +246,16 @@ impl Provisioner for Docker {
         }
     }
 
-    async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError> {
+    async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), ProvisionError> {
         self.engine.bound_egress(bounds).await
+    }
+
+    fn disk_binding(&self) -> Binding {
+        self.engine.storage.binding()
+    }
+
+    async fn bound_disk(&self, space: SpaceId, bytes: Option<u64>) -> Result<(), ProvisionError> {
+        self.engine.bound_disk(space, bytes).await
     }
 
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
@@ -234,6 +264,10 @@ impl Provisioner for Docker {
 
     async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {
         self.engine.measure_all().await
+    }
+
+    async fn measure(&self, space: SpaceId) -> Result<Option<Reading>, ProvisionError> {
+        self.engine.measure(space).await
     }
 
     async fn measure_egress(&self, space: SpaceId) -> Option<Counter> {

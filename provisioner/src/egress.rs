@@ -2,19 +2,28 @@
 
 use std::num::NonZeroU32;
 
-use spaces_protocol::name::SpaceId;
+use crate::{Counter, IsolationError, program};
 
-use crate::{IsolationError, program};
-
-/// What one machine may send from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EgressBound {
-    /// Whose.
-    pub space: SpaceId,
-    /// How many bytes more; `None` is without end.
+/// What one machine may send.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Egress {
+    /// How many bytes more than the counter says; `None` is without end.
     pub left: Option<u64>,
+    /// What it had sent when that was so; `None` is now.
+    pub counted: Option<Counter>,
     /// How fast, in Mbit a second; `None` is as fast as it can.
     pub mbit: Option<NonZeroU32>,
+}
+
+impl Egress {
+    /// How many bytes more than the counter says now.
+    pub(crate) fn left_after(&self, now: Option<&Counter>) -> Option<u64> {
+        let sent = match (&self.counted, now) {
+            (Some(counted), Some(now)) => counted.grown(now),
+            (Some(_) | None, None) | (None, Some(_)) => 0,
+        };
+        self.left.map(|left| left.saturating_sub(sent))
+    }
 }
 
 /// Whether a bound holds.
@@ -58,4 +67,21 @@ async fn discipline(pid: i32, words: &[&str]) -> Result<(), IsolationError> {
 
 fn burst(mbit: NonZeroU32) -> u64 {
     (u64::from(mbit.get()) * 1_000_000 / 8 / BURSTS_A_SECOND).max(LEAST_BURST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_since_the_reading_is_taken_off() {
+        let at = |from: &str, seen| Counter { from: from.to_owned(), seen };
+        let counted = Some(at("a", 100));
+        let bound = Egress { left: Some(50), counted, mbit: None };
+        assert_eq!(bound.left_after(Some(&at("a", 130))), Some(20));
+        assert_eq!(bound.left_after(Some(&at("a", 900))), Some(0));
+        assert_eq!(bound.left_after(Some(&at("b", 30))), Some(20), "another network's counter");
+        assert_eq!(bound.left_after(None), Some(50));
+        assert_eq!(Egress { counted: None, ..bound }.left_after(Some(&at("a", 900))), Some(50));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{ImageName, IsolationError, SubnetPool};
+use crate::{ImageName, IsolationError, MappedRoot, SubnetPool};
 
 /// What went wrong between us and the engine. Opaque: whose client we use is nobody's business.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,18 @@ pub enum ProvisionError {
     /// The host's kernel could not be told what holds a machine. Where that is the firewall, none starts.
     #[error("the host could not be told what holds spaces")]
     Isolation(#[from] IsolationError),
+    /// The engine maps users otherwise than the settings say, or does not.
+    #[error("the container engine's users are {}", mapping(engine.as_ref()))]
+    OtherUsers {
+        /// As the engine has it.
+        engine: Option<MappedRoot>,
+    },
+    /// The engine has no such runtime.
+    #[error("the container engine has no runtime named `{runtime}`")]
+    UnknownRuntime {
+        /// As the settings name it.
+        runtime: String,
+    },
     /// The engine refused, and says why.
     #[error("the container engine refused to {what}")]
     Engine {
@@ -55,6 +67,10 @@ pub enum ProvisionError {
         /// What was asked of it.
         what: &'static str,
     },
+}
+
+fn mapping(root: Option<&MappedRoot>) -> String {
+    root.map_or_else(|| "this host's own".to_owned(), |root| format!("mapped, with {root} for root"))
 }
 
 impl EngineFault {
@@ -79,6 +95,8 @@ impl ProvisionError {
             | Self::UnusablePath { .. }
             | Self::OutOfSubnets { .. }
             | Self::Isolation(_)
+            | Self::OtherUsers { .. }
+            | Self::UnknownRuntime { .. }
             | Self::DeadlineExceeded { .. } => None,
         }
     }

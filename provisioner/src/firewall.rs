@@ -7,11 +7,15 @@ mod egress;
 mod resolvers;
 mod rules;
 
+use std::collections::HashMap;
+
 use spaces_protocol::name::SpaceId;
 use tokio::sync::Mutex;
 use tracing::{info, warn};
 
-use crate::{EgressBound, Installation, IsolationError, NetworkPolicy, program};
+use self::egress::{Quota, Standing as StandingQuota};
+use crate::meter::{self, Interfaces};
+use crate::{Egress, Installation, IsolationError, NetworkPolicy, program};
 
 /// The rules of one installation.
 #[derive(Debug)]
@@ -72,10 +76,58 @@ impl Firewall {
         program::run("nft", &["-f", "-"], &removal).await.map(drop)
     }
 
-    /// From now on each of these Spaces can send so much more. Apart from the rules, so that they can be compared.
-    pub(crate) async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), IsolationError> {
+    /// From now on each of these Spaces can send so much more, if it has a network still: the rules of one that was
+    /// removed meanwhile do not come back.
+    pub(crate) async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), IsolationError> {
         let _one_at_a_time = self.standing.lock().await;
-        program::run("nft", &["-f", "-"], &egress::text(&self.installation, bounds)).await.map(drop)
+        let there = bounds.iter().filter(|(space, _bound)| self.expect_interface(*space).is_ok());
+        let there: Vec<_> = there.map(|(space, bound)| (*space, bound)).collect();
+        if there.is_empty() { Ok(()) } else { self.allow(&there).await }
+    }
+
+    /// The same of a Space whose network is about to be made.
+    pub(crate) async fn bound_egress_ahead(
+        &self,
+        space: SpaceId,
+        bound: &Egress,
+    ) -> Result<(), IsolationError> {
+        let _one_at_a_time = self.standing.lock().await;
+        self.allow(&[(space, bound)]).await
+    }
+
+    /// What is gone needs no quota.
+    pub(crate) async fn forget_egress(&self, space: SpaceId) -> Result<(), IsolationError> {
+        let _one_at_a_time = self.standing.lock().await;
+        self.set(&[(space, Quota::Endless)]).await
+    }
+
+    async fn allow(&self, bounds: &[(SpaceId, &Egress)]) -> Result<(), IsolationError> {
+        // In this order: what is sent between the two readings is then taken off twice, and not given away; the next
+        // round puts that right.
+        let standing = self.quotas().await?;
+        let interfaces = Interfaces::read();
+        let quota = |(space, bound): &(SpaceId, &Egress)| {
+            let sent = meter::egress(&interfaces, &self.installation, *space);
+            (*space, Quota::of(bound.left_after(sent.as_ref()), standing.get(space)))
+        };
+        let quotas: Vec<_> = bounds.iter().map(quota).collect();
+        self.set(&quotas).await
+    }
+
+    async fn set(&self, quotas: &[(SpaceId, Quota)]) -> Result<(), IsolationError> {
+        program::run("nft", &["-f", "-"], &egress::text(&self.installation, quotas)).await.map(drop)
+    }
+
+    /// Those that stand; none where their table does not.
+    async fn quotas(&self) -> Result<HashMap<SpaceId, StandingQuota>, IsolationError> {
+        let table = egress::table(&self.installation);
+        match program::run("nft", &["-j", "list", "quotas", "table", "inet", &table], "").await {
+            Ok(listing) => egress::read(&listing).map_err(IsolationError::Listing),
+            Err(IsolationError::Refused { words, .. }) if words.contains("No such file") => {
+                Ok(HashMap::new())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// The rules cannot hold a Space whose bridge they do not see.

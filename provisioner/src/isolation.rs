@@ -30,7 +30,9 @@ pub struct NetworkPolicy {
 #[derive(Debug, thiserror::Error)]
 pub enum IsolationError {
     /// A program that sets what the kernel does could not be run.
-    #[error("`{program}` cannot be run; Debian's packages nftables, iproute2 and util-linux have it")]
+    #[error(
+        "`{program}` cannot be run; Debian's packages nftables, iproute2, util-linux and btrfs-progs have it"
+    )]
     Program {
         /// Which.
         program: &'static str,
@@ -45,6 +47,12 @@ pub enum IsolationError {
         /// What it said.
         words: String,
     },
+    /// The storage tells of no quota where it should have one.
+    #[error("`btrfs` shows no quota of this machine")]
+    NoQuota,
+    /// What it lists is not what it lists elsewhere.
+    #[error("what `nft` lists cannot be read")]
+    Listing(#[source] serde_json::Error),
     /// It did not come to its end.
     #[error("`{program}` did not end in time")]
     DeadlineExceeded {

@@ -23,6 +23,14 @@ pub struct Counter {
     pub seen: u64,
 }
 
+impl Counter {
+    /// How much it has grown until it said `now`.
+    pub(crate) fn grown(&self, now: &Self) -> u64 {
+        let same = self.from == now.from;
+        if same { now.seen.checked_sub(self.seen).unwrap_or(now.seen) } else { now.seen }
+    }
+}
+
 /// What one machine uses. `None` where it cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Reading {
@@ -36,6 +44,8 @@ pub struct Reading {
     pub pids: Option<u64>,
     /// Processes that the limit of memory has killed.
     pub oom_kills: Option<u64>,
+    /// What it has read from and written to disks since it was started, as far as the kernel counts that for it, in bytes.
+    pub io_bytes: Option<u64>,
     /// What left it by its network, in bytes.
     pub egress_bytes: Option<Counter>,
     /// What came to it, in bytes.
@@ -67,6 +77,7 @@ pub(crate) fn read(
         memory_bytes: cgroup.memory_bytes(),
         pids: cgroup.pids(),
         oom_kills: cgroup.oom_kills(),
+        io_bytes: cgroup.io_bytes(),
         egress_bytes: egress(interfaces, installation, space),
         ingress_bytes: bridge.map(|bridge| bridge.sent_bytes),
     }

@@ -8,7 +8,7 @@ use futures_util::stream::BoxStream;
 use spaces_protocol::name::SpaceId;
 
 use crate::{
-    Binding, Blueprint, Counter, Disk, EgressBound, ImageName, Progress, ProvisionError, Reading, Writes,
+    Binding, Blueprint, Counter, Disk, Egress, ImageName, Progress, ProvisionError, Reading, Writes,
 };
 
 /// What the engine says of one Space.
@@ -46,13 +46,23 @@ pub trait Provisioner: Send + Sync {
     fn egress_binding(&self) -> Binding;
 
     /// Holds what these machines send to these bounds from now on; the amounts also of those that do not run yet.
-    async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError>;
+    async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), ProvisionError>;
+
+    /// Whether [`Blueprint::disk_bytes`] holds anybody, here, as far as that was tried.
+    fn disk_binding(&self) -> Binding;
+
+    /// Holds what a machine that runs writes to so many bytes beyond its image, from now on. Where the storage has no
+    /// quota, or it does not run: `Ok`.
+    async fn bound_disk(&self, space: SpaceId, bytes: Option<u64>) -> Result<(), ProvisionError>;
 
     /// Lets the programs of a machine write to files, or not. One that does not run: `Ok`.
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError>;
 
     /// What each machine that runs uses now.
     async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError>;
+
+    /// What one machine uses now; `None` of one that does not run.
+    async fn measure(&self, space: SpaceId) -> Result<Option<Reading>, ProvisionError>;
 
     /// What a machine has sent until now, whether or not it runs, in bytes. `None` where that cannot be read.
     async fn measure_egress(&self, space: SpaceId) -> Option<Counter>;

@@ -12,7 +12,7 @@ use crate::{Granted, Space, Store, StoreError, UserId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FindSpace {
     /// The one they mean.
-    Found(Granted<Space>),
+    Found(Box<Granted<Space>>),
     /// None of theirs; whether it is somebody else's is not told.
     Absent,
     /// They can use several of that name: these.
@@ -37,7 +37,7 @@ pub enum Pass<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnySpace {
     /// The one they mean.
-    Found(Space),
+    Found(Box<Space>),
     /// There is none.
     Absent,
     /// There are several of that name: these.
@@ -48,7 +48,8 @@ macro_rules! select_spaces {
     ($($which:expr),*) => {
         concat!(
             "SELECT s.id, s.name, s.owner_id, o.email AS owner_email, s.desired, s.observed, ",
-            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.disk_mb, s.egress_mb, s.egress_mbit, s.llm_tokens, s.limits, s.forwarding, s.created_at, ",
+            "s.image, s.cpu_millis, s.memory_mib, s.pids, s.disk_mb, s.egress_mb, s.egress_mbit, s.llm_tokens, s.limits, s.forwarding, ",
+            "s.idle_stop, s.asleep_at, s.hold_until, s.hold_reason, s.created_at, ",
             "u.month, u.egress_bytes, u.cpu_micros, u.disk_bytes, u.llm_tokens AS used_tokens ",
             "FROM spaces s JOIN users o ON o.id = s.owner_id LEFT JOIN usage u ON u.space_id = s.id ",
             $($which,)*
@@ -125,7 +126,7 @@ impl Store {
             Pass::Certificate { serial, digest } => query.bind(serial.number()).bind(digest.to_vec()),
         };
         Ok(match only(self.select(query).await?) {
-            AnySpace::Found(space) => FindSpace::Found(granted(space, user)),
+            AnySpace::Found(space) => FindSpace::Found(Box::new(granted(*space, user))),
             AnySpace::Absent => FindSpace::Absent,
             AnySpace::Ambiguous(ids) => FindSpace::Ambiguous(ids),
         })
@@ -168,7 +169,7 @@ fn granted(space: Space, user: UserId) -> Granted<Space> {
 
 fn only(spaces: Vec<Space>) -> AnySpace {
     match <[Space; 1]>::try_from(spaces) {
-        Ok([space]) => AnySpace::Found(space),
+        Ok([space]) => AnySpace::Found(Box::new(space)),
         Err(none) if none.is_empty() => AnySpace::Absent,
         Err(several) => AnySpace::Ambiguous(several.iter().map(|space| space.id).collect()),
     }

@@ -100,6 +100,7 @@ fn migrations() -> Migrator {
     let budget = include_str!("../migrations/0004_budget.sql").into_sql_str();
     let whole_budget = include_str!("../migrations/0005_whole_budget.sql").into_sql_str();
     let usage = include_str!("../migrations/0006_usage.sql").into_sql_str();
+    let idle = include_str!("../migrations/0007_idle.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -110,6 +111,7 @@ fn migrations() -> Migrator {
         simple(4, "budget", budget),
         simple(5, "whole budget", whole_budget),
         simple(6, "usage", usage),
+        simple(7, "idle", idle),
     ])
 }
 

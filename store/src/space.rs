@@ -1,7 +1,7 @@
 //! A Space as the store knows it: what it is made of, what it should be, what was last seen of it.
 //!
 //! ```text
-//! desired   running <-> stopped --> deleted (final; the row goes once the engine has nothing left)
+//! desired   running <-> stopped, asleep --> deleted (final; the row goes once the engine has nothing left)
 //! observed  absent --> running <-> stopped,  each --> missing, failed
 //! ```
 
@@ -9,11 +9,12 @@ use std::num::{NonZeroU32, NonZeroU64};
 
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, SpaceId, SpaceName};
-use spaces_protocol::setting::Forwarding;
+use spaces_protocol::setting::{Forwarding, IdleStop};
 
-use crate::column::{instant, long, parsed, unsigned, words};
+use crate::column::{UnknownWord, instant, long, parsed, unsigned, words};
+use crate::idle::{read_hold, read_idle_stop};
 use crate::usage::UsageColumns;
-use crate::{Budget, StoreError, Usage, UserId};
+use crate::{Budget, Hold, StoreError, Usage, UserId};
 
 /// What a Space is made of, and what it may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +25,44 @@ pub struct SpaceSpec {
     pub budget: Budget,
 }
 
-words! {
-    /// What a Space should be.
-    pub enum Desired {
-        /// Up.
-        Running = "running",
-        /// Down, with its data.
-        Stopped = "stopped",
-        /// Gone, with its data. Final.
-        Deleted = "deleted",
+/// What a Space should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Desired {
+    /// Up.
+    Running,
+    /// Down, with its data, until a person says otherwise.
+    Stopped,
+    /// Down, with its data, until somebody enters: it had nothing to do since that moment.
+    Asleep(Timestamp),
+    /// Gone, with its data. Final.
+    Deleted,
+}
+
+impl Desired {
+    /// The word of its column. What tells sleep from a person's stop is a column of its own.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped | Self::Asleep(_) => "stopped",
+            Self::Deleted => "deleted",
+        }
+    }
+
+    pub(crate) fn asleep_at(self) -> Option<i64> {
+        match self {
+            Self::Asleep(since) => Some(since.as_millisecond()),
+            Self::Running | Self::Stopped | Self::Deleted => None,
+        }
+    }
+
+    fn read(word: &str, asleep_at: Option<i64>) -> Result<Self, StoreError> {
+        match (word, asleep_at) {
+            ("running", _) => Ok(Self::Running),
+            ("stopped", None) => Ok(Self::Stopped),
+            ("stopped", Some(since)) => Ok(Self::Asleep(instant("spaces.asleep_at", since)?)),
+            ("deleted", _) => Ok(Self::Deleted),
+            _ => Err(StoreError::Corrupt { column: "spaces.desired", source: UnknownWord.into() }),
+        }
     }
 }
 
@@ -85,6 +115,10 @@ pub struct Space {
     pub limits: Limits,
     /// Whether people may forward into and out of it.
     pub forwarding: Forwarding,
+    /// After how long without work it is stopped.
+    pub idle_stop: IdleStop,
+    /// What keeps it up without work.
+    pub hold: Option<Hold>,
     /// When its owner got it.
     pub created_at: Timestamp,
 }
@@ -107,6 +141,10 @@ pub(crate) struct StoredSpace {
     llm_tokens: i64,
     limits: String,
     forwarding: String,
+    idle_stop: Option<i64>,
+    asleep_at: Option<i64>,
+    hold_until: Option<i64>,
+    hold_reason: Option<String>,
     created_at: i64,
     #[sqlx(flatten)]
     usage: UsageColumns,
@@ -119,7 +157,7 @@ impl StoredSpace {
             name: parsed("spaces.name", &self.name)?,
             owner: UserId(self.owner_id),
             owner_email: parsed("users.email", &self.owner_email)?,
-            desired: parsed("spaces.desired", &self.desired)?,
+            desired: Desired::read(&self.desired, self.asleep_at)?,
             observed: parsed("spaces.observed", &self.observed)?,
             spec: SpaceSpec {
                 image: self.image,
@@ -136,6 +174,10 @@ impl StoredSpace {
             usage: self.usage.read()?,
             limits: parsed("spaces.limits", &self.limits)?,
             forwarding: parsed("spaces.forwarding", &self.forwarding)?,
+            idle_stop: read_idle_stop(
+                self.idle_stop.map(|seconds| long("spaces.idle_stop", seconds)).transpose()?,
+            ),
+            hold: read_hold(self.hold_until, self.hold_reason)?,
             created_at: instant("spaces.created_at", self.created_at)?,
         })
     }

@@ -57,10 +57,11 @@ impl Store {
     pub async fn set_desired(&self, space: SpaceId, desired: Desired) -> Result<Option<()>, StoreError> {
         let mut change = self.change().await?;
         let set = sqlx::query(
-            "UPDATE spaces SET desired = $2 WHERE id = $1 AND (desired <> 'deleted' OR $2 = 'deleted')",
+            "UPDATE spaces SET desired = $2, asleep_at = $3 WHERE id = $1 AND (desired <> 'deleted' OR $2 = 'deleted')",
         )
         .bind(space.number())
-        .bind(desired.as_str())
+        .bind(desired.word())
+        .bind(desired.asleep_at())
         .execute(&mut *change)
         .await?
         .rows_affected();
@@ -121,7 +122,7 @@ pub(crate) async fn insert(
     )
     .bind(owner.0)
     .bind(name.as_str())
-    .bind(Desired::Running.as_str())
+    .bind(Desired::Running.word())
     .bind(Observed::Absent.as_str())
     .bind(spec.image.as_str())
     .bind(budget.cpu_millis)

@@ -57,7 +57,7 @@ fn the_admin_of_a_space_denies_forwards_from_now_on_and_allows_them_again() {
     // The echo has to be there before the door shuts.
     eventually(|| alice.ssh("room", &["ss -Htn 'sport = :7000' | wc -l"]).ok(), |lines| lines == "1\n");
 
-    assert_eq!(set(alice, "deny"), "space sp_1 denies forwarding\n");
+    assert_eq!(set(alice, "deny"), "space sp_1 has forwarding deny, idle-stop default\n");
     let listed = alice.ssh("spaces", &["list", "--json"]).ok();
     assert!(listed.contains(r#""forwarding":"deny""#), "{listed}");
     let why = "forwarding is denied by the admin of space `room`";
@@ -80,7 +80,7 @@ fn the_admin_of_a_space_denies_forwards_from_now_on_and_allows_them_again() {
     // What was carried goes on.
     before.write_all(b"to the end").expect("it is taken");
     assert_eq!(crate::exchange(before, b""), b"kept to the end");
-    assert_eq!(set(alice, "allow"), "space sp_1 allows forwarding\n");
+    assert_eq!(set(alice, "allow"), "space sp_1 has forwarding allow, idle-stop default\n");
     assert_eq!(crate::exchange(connect(), b"open"), b"open");
 }
 

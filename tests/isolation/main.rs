@@ -7,6 +7,8 @@ mod host;
 mod kernel;
 mod neighbours;
 mod resources;
+mod setup;
+mod storage;
 mod upkeep;
 
 use spaces_tests::{Output, Person};

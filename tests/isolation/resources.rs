@@ -82,15 +82,15 @@ impl Attack {
     /// Reads on to this line.
     #[track_caller]
     fn wait_for(&mut self, line: &str) {
-        let mut before = Vec::new();
-        loop {
-            let mut read = String::new();
-            assert_ne!(self.says.read_line(&mut read).expect("text"), 0, "it ended: {before:?}");
-            if read.trim_end() == line {
-                return;
-            }
-            before.push(read);
-        }
+        while self.line() != line {}
+    }
+
+    /// Its next line.
+    #[track_caller]
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        assert_ne!(self.says.read_line(&mut line).expect("text"), 0, "it ended");
+        line.trim_end().to_owned()
     }
 }
 

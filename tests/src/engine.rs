@@ -14,8 +14,17 @@ use crate::wait::eventually;
 pub struct Engine {
     folder: TempDir,
     network: Network,
+    arguments: Vec<String>,
     process: Option<Child>,
+    /// Of the engine's data, if that is a file system of its own.
+    mounted: Option<PathBuf>,
 }
+
+/// As much as the base image takes, and some more.
+const BTRFS_BYTES: u64 = 2 << 30;
+
+/// Has the engine find users for machines where it looks for them.
+const WITH_RANGES: &str = "mount --bind \"$0\" /etc/subuid && mount --bind \"$0\" /etc/subgid &&";
 
 /// Which network namespace an engine is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +42,9 @@ impl Engine {
     /// The base image, where it has that.
     pub const BASE: &str = "spaces-base:latest";
 
+    /// Root's user and group, where users are mapped.
+    pub const MAPPED_ROOT: &str = "200000:200000";
+
     /// Starts one, which needs root.
     #[track_caller]
     pub fn start() -> Self {
@@ -45,25 +57,86 @@ impl Engine {
     #[track_caller]
     pub fn start_beside() -> Self {
         let engine = Self::start_in(Network::Callers);
-        let mut save = timeout_command("docker", 120);
-        let mut save = save.args(["save", Self::BASE]).stdout(Stdio::piped()).spawn().expect("docker runs");
-        let image = save.stdout.take().expect("stdout is piped");
-        let loaded = engine.docker().arg("load").stdin(image).stdout(Stdio::null()).status();
-        assert!(loaded.expect("docker runs").success());
-        assert!(save.wait().expect("it ends").success());
+        engine.load_base();
+        engine
+    }
+
+    /// The same, with `--live-restore`: its machines outlive it.
+    #[track_caller]
+    pub fn start_beside_with_live_restore() -> Self {
+        let mut engine = Self::prepare(Network::Callers);
+        engine.arguments = vec!["--live-restore".to_owned()];
+        engine.start_again();
+        engine.load_base();
+        engine
+    }
+
+    /// Starts one with these arguments of `dockerd`, and the base image.
+    #[track_caller]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let mut engine = Self::prepare(Network::Own);
+        engine.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        engine.start_again();
+        engine.load_base();
+        engine
+    }
+
+    /// Starts one that maps users, with [`Self::MAPPED_ROOT`] for root, and the base image.
+    #[track_caller]
+    pub fn start_mapping_users() -> Self {
+        let mut engine = Self::prepare(Network::Own);
+        // In its own mounts alone: the machine's own file is for the machine.
+        std::fs::write(engine.path("ranges"), "daemon:200000:65536\n").expect("a file");
+        engine.arguments = vec!["--userns-remap=daemon".to_owned()];
+        engine.start_again();
+        engine.load_base();
+        engine
+    }
+
+    /// Starts one that keeps its data on a btrfs of its own, with the base image.
+    #[track_caller]
+    pub fn start_on_btrfs() -> Self {
+        let mut engine = Self::prepare(Network::Own);
+        let (image, data) = (engine.path("btrfs.img"), engine.path("data"));
+        std::fs::create_dir(&data).expect("a folder");
+        let file = std::fs::File::create(&image).expect("a file");
+        file.set_len(BTRFS_BYTES).expect("room for it");
+        let done =
+            |command: &mut Command| assert!(command.status().expect("it runs").success(), "{command:?}");
+        done(Command::new("mkfs.btrfs").arg("--quiet").arg(&image));
+        done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&data));
+        engine.mounted = Some(data);
+        engine.arguments = vec!["--storage-driver=btrfs".to_owned()];
+        engine.start_again();
+        engine.load_base();
         engine
     }
 
     #[track_caller]
+    fn load_base(&self) {
+        let mut save = timeout_command("docker", 120);
+        let mut save = save.args(["save", Self::BASE]).stdout(Stdio::piped()).spawn().expect("docker runs");
+        let image = save.stdout.take().expect("stdout is piped");
+        let loaded = self.docker().arg("load").stdin(image).stdout(Stdio::null()).status();
+        assert!(loaded.expect("docker runs").success());
+        assert!(save.wait().expect("it ends").success());
+    }
+
+    #[track_caller]
     fn start_in(network: Network) -> Self {
+        let mut engine = Self::prepare(network);
+        engine.start_again();
+        engine
+    }
+
+    fn prepare(network: Network) -> Self {
         // In memory where that can be had: an engine syncs a lot.
         let memory = PathBuf::from("/dev/shm");
         let place = if memory.is_dir() { memory } else { std::env::temp_dir() };
         let folder = tempfile::Builder::new().prefix("spaces-engine-").tempdir_in(place).expect("a folder");
-        let mut engine = Self { folder, network, process: None };
+        let engine = Self { folder, network, arguments: Vec::new(), process: None, mounted: None };
         // The machine's own configuration file is for the machine's own engine.
         std::fs::write(engine.path("daemon.json"), "{}").expect("a file");
-        engine.start_again();
         engine
     }
 
@@ -73,9 +146,12 @@ impl Engine {
         let log = std::fs::File::create(self.path("log")).expect("a log");
         let mut command = Command::new("unshare");
         match self.network {
-            Network::Own => command.args(["--net", "--mount", "dockerd"]),
-            Network::Callers => command.args(["--mount", "dockerd"]),
+            Network::Own => command.args(["--net", "--mount"]),
+            Network::Callers => command.args(["--mount"]),
         };
+        let ranges = self.path("ranges");
+        let prepare = if ranges.exists() { WITH_RANGES } else { "" };
+        command.args(["sh", "-c", &format!("{prepare} exec dockerd \"$@\"")]).arg(ranges);
         for (flag, name) in [
             ("--config-file", "daemon.json"),
             ("--data-root", "data"),
@@ -92,6 +168,7 @@ impl Engine {
             "--containerd-plugins-namespace",
             "spaces-test-plugins",
         ]);
+        command.args(&self.arguments);
         let process = command.stdout(Stdio::null()).stderr(log).spawn().expect("unshare runs");
         self.process = Some(process);
         eventually(
@@ -131,6 +208,11 @@ impl Engine {
         command
     }
 
+    /// The folder of its data.
+    pub fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
     /// Its socket.
     pub fn socket(&self) -> PathBuf {
         self.path("docker.sock")
@@ -146,6 +228,9 @@ impl Drop for Engine {
         if let Some(mut process) = self.process.take() {
             drop(Command::new("kill").arg(process.id().to_string()).status());
             drop(process.wait());
+        }
+        if let Some(mounted) = &self.mounted {
+            drop(Command::new("umount").arg(mounted).status());
         }
     }
 }

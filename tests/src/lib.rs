@@ -6,6 +6,7 @@
 mod background;
 mod child;
 mod engine;
+mod guest;
 mod http;
 mod multiplex;
 pub mod network;
@@ -20,6 +21,7 @@ mod wait;
 pub use background::Background;
 pub use child::{Output, run, timeout_command};
 pub use engine::Engine;
+pub use guest::guest_greeting;
 pub use http::http_get;
 pub use multiplex::Multiplex;
 pub use pattern::Pattern;

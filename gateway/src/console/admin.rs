@@ -167,7 +167,7 @@ async fn issue_key(
 
 pub(super) async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Space, Failure> {
     match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
-        AnySpace::Found(space) => Ok(space),
+        AnySpace::Found(space) => Ok(*space),
         AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
             .hint("`admin spaces` shows all of them")),
         AnySpace::Ambiguous(ids) => Err(ambiguous(reference, &ids)),

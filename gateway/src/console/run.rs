@@ -42,7 +42,7 @@ impl Caller<'_> {
     }
 
     /// A channel may outlive its key and its certificate: each command asks anew.
-    async fn still_may(&self, command: &Command) -> Result<(), Failure> {
+    pub(crate) async fn still_may(&self, command: &Command) -> Result<(), Failure> {
         self.still_known().await?;
         self.lent(command)
     }

@@ -8,7 +8,7 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::{Role, SpaceReference};
 use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow, SpaceSettings};
 use spaces_provisioner::Progress;
-use spaces_store::{Desired, Granted, Month, Space};
+use spaces_store::{Desired, Granted, Month, Settings, SettingsChange, Space};
 
 use super::run::Caller;
 use crate::allowance;
@@ -54,12 +54,16 @@ pub(crate) async fn delete(
 }
 
 pub(crate) async fn set(caller: &Caller<'_>, arguments: SetArguments) -> Result<Reply, Failure> {
-    let SetArguments { space: reference, forwarding } = arguments;
+    let SetArguments { space: reference, forwarding, idle_stop } = arguments;
     let space = owned(caller, &reference, "change").await?;
-    match caller.platform.store.set_forwarding(space.id, forwarding).await {
-        Ok(Some(())) => {
-            Ok(Reply::SpaceSet(SpaceSettings { id: space.id, name: space.name.clone(), forwarding }))
-        }
+    let change = SettingsChange { forwarding, idle_stop };
+    match caller.platform.store.set_settings(space.id, change).await {
+        Ok(Some(Settings { forwarding, idle_stop })) => Ok(Reply::SpaceSet(SpaceSettings {
+            id: space.id,
+            name: space.name.clone(),
+            forwarding,
+            idle_stop,
+        })),
         Ok(None) => Err(LifecycleError::Gone.explain(&reference.to_string())),
         Err(error) => Err(store_failed(&error)),
     }
@@ -141,8 +145,8 @@ pub(super) fn row(caller: &Caller<'_>, space: &Space, role: Role, month: &Month)
         state: space_state(space.desired, space.observed),
         cpu: space.spec.budget.cpu_millis,
         memory: space.spec.budget.memory_mib,
-        disk: allowance::disk(space),
-        net: allowance::net(caller.platform, space, month),
+        disk: allowance::disk(&caller.platform.lifecycle, space),
+        net: allowance::net(&caller.platform.lifecycle, space, month),
         llm_tokens: allowance::llm_tokens(space),
         forwarding: space.forwarding,
         created_at: space.created_at,

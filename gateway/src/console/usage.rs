@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use spaces_protocol::failure::Failure;
 use spaces_protocol::name::SpaceReference;
 use spaces_protocol::reply::{Allowance, Bound, Reply, Usage, Why, WhyReason};
+use spaces_protocol::setting::short;
 use spaces_provisioner::Reading;
 use spaces_store::{Desired, Month, Observed, Space};
 use tokio::time::{Instant, sleep};
@@ -13,7 +14,8 @@ use tokio::time::{Instant, sleep};
 use super::run::Caller;
 use crate::allowance;
 use crate::entrance::find;
-use crate::lifecycle::space_state;
+use crate::lifecycle::{Activity, Work, space_state};
+use crate::platform::Platform;
 
 /// Processor time is told over this long: two readings make a rate.
 const MOMENT: Duration = Duration::from_millis(200);
@@ -21,8 +23,11 @@ const MOMENT: Duration = Duration::from_millis(200);
 /// A share of that, in thousandths, from which on a Space is said to be held back.
 const HELD_BACK: u64 = 50;
 
+/// A reading, and when it was taken.
+pub(super) type Read = (Instant, Option<Reading>);
+
 /// Two readings of one Space, a moment apart; none of one that does not run.
-struct Now {
+pub(super) struct Now {
     first: Option<Reading>,
     second: Option<Reading>,
     between: Duration,
@@ -42,6 +47,13 @@ impl Now {
         sleep(MOMENT).await;
         let second = reading().await?;
         Ok(Self { first, second, between: began.elapsed() })
+    }
+
+    /// With a reading that was taken before; without one there are no rates yet.
+    pub(super) fn between(before: Option<Read>, now: &Read) -> Self {
+        let (now_at, second) = (now.0, now.1.clone());
+        let (began, first) = before.unwrap_or_else(|| now.clone());
+        Self { first, second, between: now_at - began }
     }
 
     /// How much a counter in microseconds has grown, in thousandths of the moment.
@@ -67,13 +79,18 @@ impl Now {
 pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
     let space = find(caller.platform, caller.person()?, reference).await?;
     let now = Now::read(caller, &space).await?;
+    Ok(Reply::SpaceUses(Box::new(told(caller.platform, &space, &now))))
+}
+
+/// What people are told of these readings.
+pub(super) fn told(platform: &Platform, space: &Space, now: &Now) -> Usage {
     let (at, limits) = (Timestamp::now(), &space.spec.budget);
     let hard = |used: Option<u64>, limit: u32| Allowance {
         used: used.or(now.second.is_none().then_some(0)),
         limit: Some(limit.into()),
         bound: Bound::Hard,
     };
-    Ok(Reply::SpaceUses(Box::new(Usage {
+    Usage {
         id: space.id,
         name: space.name.clone(),
         state: space_state(space.desired, space.observed),
@@ -81,25 +98,27 @@ pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Re
         cpu: hard(now.cpu_millis(), limits.cpu_millis),
         memory: hard(now.told(|reading| reading.memory_bytes).map(|bytes| bytes >> 20), limits.memory_mib),
         pids: hard(now.told(|reading| reading.pids), limits.pids),
-        disk: allowance::disk(&space),
-        net: allowance::net(caller.platform, &space, &Month::of(at)),
-        llm_tokens: allowance::llm_tokens(&space),
+        disk: allowance::disk(&platform.lifecycle, space),
+        net: allowance::net(&platform.lifecycle, space, &Month::of(at)),
+        llm_tokens: allowance::llm_tokens(space),
         net_rate: limits.egress_mbit.map(u32::from),
         cpu_micros: space.usage.cpu_micros,
         throttled_micros: now.told(|reading| reading.throttled_micros),
         oom_kills: now.told(|reading| reading.oom_kills),
+        io_bytes: now.told(|reading| reading.io_bytes),
         sent_bytes: now.told(|reading| reading.egress_bytes.as_ref().map(|counter| counter.seen)),
         received_bytes: now.told(|reading| reading.ingress_bytes),
-    })))
+    }
 }
 
 pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
     let space = find(caller.platform, caller.person()?, reference).await?;
     let now = Now::read(caller, &space).await?;
     let mut reasons = vec![state_reason(&space, reference)];
+    reasons.extend(kept_up(caller, &space));
     reasons.extend(doing(&now));
     reasons.extend(held_back(&space, &now));
-    let said = allowance::warnings(caller.platform, &space, Timestamp::now());
+    let said = allowance::warnings(&caller.platform.lifecycle, &space, Timestamp::now());
     reasons.extend(said.into_iter().map(|warning| reason(warning.code, warning.text)));
     let state = space_state(space.desired, space.observed);
     Ok(Reply::SpaceWhy(Why { id: space.id, name: space.name.clone(), state, reasons }))
@@ -125,11 +144,37 @@ fn state_reason(space: &Space, reference: &SpaceReference) -> WhyReason {
             "stopped-outside",
             "its machine was stopped from outside the platform; entering it starts it",
         ),
+        (Desired::Asleep(_), Observed::Running) => reason("stopping", "it did no work, and is being stopped"),
+        (Desired::Asleep(since), Observed::Absent | Observed::Failed | Observed::Stopped) => {
+            reason("asleep", format!("it did no work, and was stopped at {since:.0}; entering it starts it"))
+        }
         (Desired::Stopped, Observed::Running) => reason("stopping", "somebody stopped it, and it is ending"),
         (Desired::Stopped, Observed::Absent | Observed::Failed | Observed::Stopped) => {
             reason("stopped", format!("somebody stopped it; `space up --space {reference}` starts it"))
         }
     }
+}
+
+/// What keeps it from being stopped for want of work, where that may happen to it.
+fn kept_up(caller: &Caller<'_>, space: &Space) -> Option<WhyReason> {
+    let Activity { work, ago, limit } = caller.platform.lifecycle.activity(space)?;
+    if let Some(hold) = space.hold.as_ref().filter(|hold| hold.until > Timestamp::now()) {
+        let what = if hold.reason.is_empty() { String::new() } else { format!(": {}", hold.reason) };
+        return Some(reason("hold", format!("a hold keeps it up until {:.0}{what}", hold.until)));
+    }
+    let what = match work {
+        Work::Started => "it was started".to_owned(),
+        Work::Traffic => "a connection carried something".to_owned(),
+        Work::Processor(millis) => format!("its programs used {millis} thousandths of a core"),
+        Work::Bytes(bytes) => {
+            format!("its programs moved {} kB a second to and from disks and the network", bytes / 1000)
+        }
+        Work::Job(session, program) => format!("session {session} ran `{program}`"),
+        Work::Held => "a hold kept it up".to_owned(),
+        Work::Untold => "its guest, older than the platform, did not tell what ran in sessions".to_owned(),
+    };
+    let text = format!("without work for {} it is stopped; {} ago {what}", short(limit), short(ago));
+    Some(reason("idle-stop", text))
 }
 
 fn doing(now: &Now) -> Option<WhyReason> {

@@ -110,6 +110,11 @@ fn explain_provision(error: &ProvisionError, space: &str) -> Failure {
             Failure::new(Code::Refused, "the platform cannot keep spaces apart here, so it starts none")
                 .hint("`spaces-gateway check` tells a platform admin why")
         }
+        ProvisionError::OtherUsers { .. } | ProvisionError::UnknownRuntime { .. } => Failure::new(
+            Code::Refused,
+            "the container engine is not set up as the platform's configuration says",
+        )
+        .hint("`spaces-gateway check` tells a platform admin why"),
         ProvisionError::UnusablePath { .. } | ProvisionError::Engine { .. } => {
             Failure::new(Code::Internal, format!("the container engine refused to run space `{space}`"))
                 .hint("the platform's log tells why")

@@ -11,12 +11,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Binding, Disk as OnDisk, EgressBound, Reading, Writes};
+use spaces_provisioner::{Binding, Disk as OnDisk, Egress, Reading, Writes};
 use spaces_store::{Counter, Desired, Measured, Month, Space};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
 use super::{Lifecycle, LifecycleError};
+use crate::allowance;
+use crate::warnings::Said;
 
 /// What people call a MB of disk or network.
 pub(crate) const MB: u64 = 1_000_000;
@@ -58,6 +60,8 @@ struct Disk {
     /// after they have ended.
     bytes: u64,
     settled: bool,
+    /// Whether the storage itself refuses what is too much.
+    held: Binding,
     /// What was set last; none before that, since a gateway before this one may have set it.
     writes: Option<Writes>,
 }
@@ -68,9 +72,10 @@ impl Lifecycle {
         let mut tick = interval(rhythm.every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut disks = Disks { look_every: rhythm.disk_every, known: HashMap::new() };
+        let mut said = Said::default();
         loop {
             tick.tick().await;
-            match self.meter_once(&mut disks).await {
+            match self.meter_once(&mut disks, &mut said).await {
                 Ok(()) => {}
                 // Said where the engine is watched.
                 Err(error) if error.is_engine_away() => {}
@@ -80,7 +85,7 @@ impl Lifecycle {
     }
 
     /// Each part to its end even if another fails.
-    async fn meter_once(&self, disks: &mut Disks) -> Result<(), LifecycleError> {
+    async fn meter_once(self: &Arc<Self>, disks: &mut Disks, said: &mut Said) -> Result<(), LifecycleError> {
         let readings = self.provisioner.measure_all().await?;
         let now = Timestamp::now();
         // The one after the other, and at once: what is sent between a reading and the quota that follows from it is let
@@ -92,7 +97,19 @@ impl Lifecycle {
         let disks = self.meter_disks(&readings, disks).await;
         let spaces = self.store.all_spaces().await?;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
+        self.warn(&spaces, now, said);
+        self.look_for_idle(&spaces, &readings).await;
         egress.and(disks)
+    }
+
+    /// Tells people at terminals of budgets that have come to be nearly used up, or are.
+    fn warn(&self, spaces: &[Space], now: Timestamp, said: &mut Said) {
+        said.retain(|id| spaces.iter().any(|space| space.id == id));
+        for space in spaces {
+            for warning in said.news(space.id, allowance::warnings(self, space, now)) {
+                self.hub.announce(space.id, &format!("space {}: {}", space.name, warning.text));
+            }
+        }
     }
 
     /// Adds what was read to what is known.
@@ -122,16 +139,22 @@ impl Lifecycle {
         let ours = spaces
             .iter()
             .filter(|space| readings.contains_key(&space.id) && space.desired != Desired::Deleted);
-        let bounds: Vec<EgressBound> = ours.map(|space| egress_bound(space, &Month::of(now))).collect();
+        let bound = |space: &Space| {
+            let counted = readings.get(&space.id).and_then(|reading| reading.egress_bytes.clone());
+            (space.id, egress_bound(space, counted, &Month::of(now)))
+        };
+        let bounds: Vec<_> = ours.map(bound).collect();
         Ok(self.provisioner.bound_egress(&bounds).await?)
     }
 
-    /// Before a bound is set anew for a Space: what it has sent by now. A quota begins at nothing, and nobody is to get
-    /// back by a stop and a start what was sent since the last round.
-    pub(super) async fn count_egress(&self, space: &Space) -> Result<(), LifecycleError> {
+    /// Before a bound is set anew for a Space: what it has sent by now, so that nobody gets back by a stop and a start what
+    /// was sent since the last round. Gives what it may send after that.
+    pub(super) async fn count_egress(&self, space: &Space) -> Result<Egress, LifecycleError> {
         let sent = self.provisioner.measure_egress(space.id).await;
         let measured = measured(space, sent.as_ref(), None, self.provisioner.egress_binding());
-        Ok(self.store.record_usage(&[measured], Timestamp::now()).await?)
+        let now = Timestamp::now();
+        self.store.record_usage(&[measured], now).await?;
+        Ok(egress_bound(&self.stored(space.id).await?, sent, &Month::of(now)))
     }
 
     async fn meter_disks(
@@ -166,9 +189,14 @@ impl Lifecycle {
                 }
                 // Also after a failure, so that the next ones have their turn.
                 disks.looked_at(space.id, cpu);
+                // Quotas of a storage are looked after here too: an engine's restart may have turned them off.
+                if let Err(error) = self.provisioner.bound_disk(space.id, disk_limit(space)).await {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(space = %space.id, error, "its quota could not be set");
+                }
                 match self.provisioner.measure_disk(space.id).await {
                     Ok(Some(disk)) => {
-                        disks.measured(space.id, disk.bytes);
+                        disks.measured(space.id, disk);
                         measured.push(on_disk(space, disk));
                     }
                     Ok(None) => {}
@@ -195,7 +223,10 @@ impl Lifecycle {
         let spaces = self.store.all_spaces().await?;
         for space in spaces.iter().filter(|space| readings.contains_key(&space.id)) {
             let Some(disk) = disks.known.get_mut(&space.id) else { continue };
-            let wanted = writes(space);
+            let wanted = match disk.held {
+                Binding::Hard => Writes::Allowed,
+                Binding::Soft => writes(space),
+            };
             // Refused again in each round: there may be new processes whose parents were not seen.
             if wanted == Writes::Allowed && disk.writes == Some(wanted) {
                 continue;
@@ -228,35 +259,51 @@ impl Disks {
         full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
     }
 
-    fn measured(&mut self, space: SpaceId, bytes: u64) {
+    fn measured(&mut self, space: SpaceId, found: OnDisk) {
         if let Some(disk) = self.known.get_mut(&space) {
-            disk.settled = disk.bytes == bytes;
-            disk.bytes = bytes;
+            disk.settled = disk.bytes == found.bytes;
+            disk.bytes = found.bytes;
+            disk.held = found.held;
         }
     }
 
     fn looked_at(&mut self, space: SpaceId, cpu: Option<Counter>) {
-        let fresh = || Disk { looked_at: Instant::now(), cpu: None, bytes: 0, settled: false, writes: None };
+        let fresh = || Disk {
+            looked_at: Instant::now(),
+            cpu: None,
+            bytes: 0,
+            settled: false,
+            held: Binding::Soft,
+            writes: None,
+        };
         let disk = self.known.entry(space).or_insert_with(fresh);
         disk.looked_at = Instant::now();
         disk.cpu = cpu;
     }
 }
 
-/// What this Space may still send, and how fast.
-pub(super) fn egress_bound(space: &Space, month: &Month) -> EgressBound {
+/// What this Space may still send since the reading that is counted, and how fast.
+pub(super) fn egress_bound(
+    space: &Space,
+    counted: Option<spaces_provisioner::Counter>,
+    month: &Month,
+) -> Egress {
     let budget = &space.spec.budget;
     let left = budget
         .egress_mb
         .map(|limit| (u64::from(limit.get()) * MB).saturating_sub(space.usage.egress_in(month)));
-    EgressBound { space: space.id, left, mbit: budget.egress_mbit }
+    Egress { left, counted, mbit: budget.egress_mbit }
 }
 
 /// Whether its programs may write to files, by what was measured last.
 pub(super) fn writes(space: &Space) -> Writes {
-    let (used, limit) = (space.usage.disk_bytes, space.spec.budget.disk_mb);
-    let full = used.zip(limit).is_some_and(|(used, limit)| used >= u64::from(limit.get()) * MB);
+    let full = space.usage.disk_bytes.zip(disk_limit(space)).is_some_and(|(used, limit)| used >= limit);
     if full { Writes::Refused } else { Writes::Allowed }
+}
+
+/// What may be on its disk beyond the image, in bytes.
+pub(super) fn disk_limit(space: &Space) -> Option<u64> {
+    space.spec.budget.disk_mb.map(|limit| u64::from(limit.get()) * MB)
 }
 
 fn measured(

@@ -151,7 +151,9 @@ impl Lifecycle {
             let found = lifecycle.provisioner.observe(id).await?;
             lifecycle.take(next_step(&space, found, stopped), id).await?;
             match space.desired {
-                Desired::Running | Desired::Stopped => lifecycle.make_limits_bind(id).await.map(drop),
+                Desired::Running | Desired::Stopped | Desired::Asleep(_) => {
+                    lifecycle.make_limits_bind(id).await.map(drop)
+                }
                 Desired::Deleted => Ok(()),
             }
         });
@@ -192,9 +194,9 @@ fn next_step(space: &Space, found: Found, stopped: Stopped) -> Step {
             Observed::Failed => Step::Nothing,
             Observed::Running | Observed::Stopped | Observed::Missing => record(Observed::Missing),
         },
-        (Desired::Stopped, Found::Running) => Step::Stop,
-        (Desired::Stopped, Found::Stopped) => record(Observed::Stopped),
-        (Desired::Stopped, Found::Absent) => match space.observed {
+        (Desired::Stopped | Desired::Asleep(_), Found::Running) => Step::Stop,
+        (Desired::Stopped | Desired::Asleep(_), Found::Stopped) => record(Observed::Stopped),
+        (Desired::Stopped | Desired::Asleep(_), Found::Absent) => match space.observed {
             Observed::Absent | Observed::Failed => Step::Nothing,
             Observed::Running | Observed::Stopped | Observed::Missing => record(Observed::Missing),
         },

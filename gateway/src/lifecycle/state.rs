@@ -11,8 +11,9 @@ pub(crate) fn space_state(desired: Desired, observed: Observed) -> SpaceState {
         (Desired::Running, Observed::Running) => SpaceState::Running,
         (Desired::Running, Observed::Absent) => SpaceState::Starting,
         (Desired::Running, Observed::Failed) => SpaceState::Failed,
-        (Desired::Stopped, Observed::Running) => SpaceState::Stopping,
+        (Desired::Stopped | Desired::Asleep(_), Observed::Running) => SpaceState::Stopping,
         (Desired::Running | Desired::Stopped, Observed::Stopped)
         | (Desired::Stopped, Observed::Absent | Observed::Failed) => SpaceState::Stopped,
+        (Desired::Asleep(_), Observed::Stopped | Observed::Absent | Observed::Failed) => SpaceState::Asleep,
     }
 }

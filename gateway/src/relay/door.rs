@@ -5,19 +5,26 @@
 //! accept -> Hello::Control -> becomes the control connection (a newer one replaces an older, and its spares)
 //!        -> Hello::Spare   -> is kept for whoever asks next
 //!        -> Hello::Channel -> its ticket is looked up once and handed to whoever waits for it
+//!        -> Hello::Hold    -> is asked of the platform, and answered
 //!        -> anything else, or nothing in time -> closed
 //! ```
+//!
+//! What turns out to be of no use keeps its place among those that greet for a while, so that a guest that floods waits
+//! for itself; and only so much of what guests do is logged.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
+use std::num::NonZeroU32;
 use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use socket2::SockRef;
-use spaces_protocol::frame::{FromGuest, Hello, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
+use spaces_protocol::frame::{FromGuest, Held, Hello, Hold, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
 use spaces_protocol::name::SpaceId;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -26,10 +33,18 @@ use tracing::{debug, info, warn};
 
 use super::hub::HubError;
 use super::socket::{ANSWER, GuestReader, GuestWriter, framed, unframed};
+use super::traffic::{Gate, Traffic};
 use crate::tasks::{self, Owned};
 
-/// Connections of one guest that have not said hello yet. A guest that floods waits in its own backlog.
+/// Connections of one guest that have not said hello yet, or were of no use. A guest that floods waits in its own
+/// backlog.
 const GREETING: usize = 32;
+
+/// How long one that was of no use counts among them.
+const WASTED: Duration = Duration::from_secs(1);
+
+/// Lines of the log a minute about the connections of one guest.
+const NEWS: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
 /// Connections that are kept for whoever asks next. A guest that sends more has them closed.
 const SPARES: usize = 4;
@@ -43,6 +58,16 @@ type Control = Option<mpsc::Sender<u64>>;
 type Arrived = std::os::unix::net::UnixStream;
 type Waiting = HashMap<u64, oneshot::Sender<Arrived>>;
 
+/// What is to be told at terminals, each time that it changes.
+pub(crate) type Notices = watch::Receiver<Arc<str>>;
+
+/// A program in a Space asks that it be kept up.
+pub(crate) struct HoldAsked {
+    pub(crate) space: SpaceId,
+    pub(crate) hold: Hold,
+    pub(crate) answer: oneshot::Sender<Held>,
+}
+
 pub(crate) struct Door {
     shared: Arc<Shared>,
     _accepting: Owned,
@@ -55,11 +80,22 @@ struct Shared {
     version: AtomicU16,
     waiting: Mutex<Waiting>,
     spares: Mutex<VecDeque<Arrived>>,
+    gate: Gate,
+    notices: watch::Sender<Arc<str>>,
+    holds: mpsc::Sender<HoldAsked>,
+    news: DefaultDirectRateLimiter,
+}
+
+/// What came of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Carried,
+    Wasted,
 }
 
 impl Door {
     /// Listens in this folder. A socket that an earlier gateway left there is replaced.
-    pub(crate) fn open(space: SpaceId, folder: &Path) -> io::Result<Self> {
+    pub(crate) fn open(space: SpaceId, folder: &Path, holds: &mpsc::Sender<HoldAsked>) -> io::Result<Self> {
         // By way of the folder's descriptor: a socket's path has 108 bytes, a state folder may be deep.
         let folder = std::fs::File::open(folder)?;
         let name = Path::new(SOCKET_PATH).file_name().unwrap_or_default();
@@ -75,6 +111,10 @@ impl Door {
             version: AtomicU16::new(0),
             waiting: Mutex::default(),
             spares: Mutex::default(),
+            gate: Gate::default(),
+            notices: watch::Sender::new(Arc::from("")),
+            holds: holds.clone(),
+            news: RateLimiter::direct(Quota::per_minute(NEWS)),
         });
         let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
         Ok(Self { shared, _accepting: accepting })
@@ -88,8 +128,22 @@ impl Door {
     /// One more connection: one that the guest keeps ready, or else one that it is asked for. Waits for both of them to
     /// be there.
     pub(crate) async fn channel(&self) -> Result<(GuestReader, GuestWriter), HubError> {
+        Ok(framed(self.connection().await?, &self.shared.gate.traffic)?)
+    }
+
+    /// What people at terminals in the Space are to be told.
+    pub(super) fn notices(&self) -> &watch::Sender<Arc<str>> {
+        &self.shared.notices
+    }
+
+    /// Who may come in.
+    pub(super) fn gate(&self) -> &Gate {
+        &self.shared.gate
+    }
+
+    async fn connection(&self) -> Result<Arrived, HubError> {
         if let Some(spare) = self.shared.take_spare() {
-            return Ok(framed(spare)?);
+            return Ok(spare);
         }
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.issue(sender);
@@ -100,7 +154,7 @@ impl Door {
         };
         self.shared.waiting().remove(&ticket);
         match channel {
-            Ok(Ok(arrived)) => Ok(framed(arrived)?),
+            Ok(Ok(arrived)) => Ok(arrived),
             Ok(Err(_)) | Err(_) => Err(HubError::Silent),
         }
     }
@@ -137,12 +191,19 @@ impl Shared {
     }
 
     /// One of a guest whose control connection has not come yet is not kept: nobody knows what that guest speaks.
-    fn keep_spare(&self, spare: Arrived) {
+    fn keep_spare(&self, spare: Arrived) -> Use {
         let connected = self.control.borrow().is_some();
         let mut spares = self.spares();
         if connected && spares.len() < SPARES {
             spares.push_back(spare);
+            return Use::Carried;
         }
+        Use::Wasted
+    }
+
+    /// Whether one more line about this guest may go into the log.
+    fn is_news(&self) -> bool {
+        self.news.check().is_ok()
     }
 
     fn spares(&self) -> std::sync::MutexGuard<'_, VecDeque<Arrived>> {
@@ -173,48 +234,55 @@ async fn accept(listener: UnixListener, shared: Arc<Shared>) {
             Ok((stream, _address)) => {
                 let shared = Arc::clone(&shared);
                 drop(tasks::spawn("guest", async move {
-                    greet(stream, shared, permit).await;
+                    if greet(stream, shared).await == Use::Wasted {
+                        tokio::time::sleep(WASTED).await;
+                    }
+                    drop(permit);
                 }));
             }
             Err(error) => {
                 // Out of descriptors, mostly: the next connection that ends makes room again.
                 warn!(space = %shared.space, %error, "a guest's connection could not be accepted");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::OwnedSemaphorePermit) {
-    let Ok((mut reader, writer)) = stream.into_std().and_then(framed) else {
-        return;
+/// Gives the connection to whoever it is for, or serves it to its end.
+async fn greet(stream: UnixStream, shared: Arc<Shared>) -> Use {
+    let Ok((mut reader, writer)) = stream.into_std().and_then(|stream| framed(stream, &Traffic::default()))
+    else {
+        return Use::Wasted;
     };
-    let hello = reader.message().await;
-    drop(permit);
-    match hello {
+    match reader.message().await {
         Ok(FromGuest::Hello(Hello::Control { version: version @ OLDEST_VERSION..=VERSION })) => {
             shared.version.store(version, Ordering::Relaxed);
             control(reader, writer, &shared).await;
         }
         Ok(FromGuest::Hello(Hello::Control { version })) => {
-            warn!(space = %shared.space, version, "the guest speaks another version: stop and start the space");
+            if shared.is_news() {
+                warn!(space = %shared.space, version, "the guest speaks another version: stop and start the space");
+            }
         }
         Ok(FromGuest::Hello(Hello::Channel { ticket })) => {
             let waiting = shared.waiting().remove(&ticket);
             let Some(asker) = waiting else {
                 debug!(space = %shared.space, "a guest came with a ticket that nobody waits for");
-                return;
+                return Use::Wasted;
             };
-            // The asker may have given up in this very moment; the guest sees a closed connection.
             if let Some(stream) = whole(reader, writer, &shared) {
+                // The asker may have given up in this very moment; the guest sees a closed connection.
                 drop(asker.send(stream));
+                return Use::Carried;
             }
         }
         Ok(FromGuest::Hello(Hello::Spare)) => {
             if let Some(stream) = whole(reader, writer, &shared) {
-                shared.keep_spare(stream);
+                return shared.keep_spare(stream);
             }
         }
+        Ok(FromGuest::Hello(Hello::Hold(hold))) => answer_hold(hold, writer, &shared).await,
         Ok(
             FromGuest::Started
             | FromGuest::Failed(_)
@@ -225,18 +293,39 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>, permit: tokio::sync::Own
             | FromGuest::Showing(_)
             | FromGuest::Taken
             | FromGuest::Sessions(_)
-            | FromGuest::SessionEnded,
+            | FromGuest::SessionEnded
+            | FromGuest::Jobs(_),
         ) => {
-            warn!(space = %shared.space, "a guest did not say hello first");
+            if shared.is_news() {
+                warn!(space = %shared.space, "a guest did not say hello first");
+            }
         }
         Err(error) => debug!(space = %shared.space, %error, "a guest's connection said no hello"),
     }
+    Use::Wasted
+}
+
+/// Has the platform decide. A program that is told nothing asks again.
+async fn answer_hold(hold: Hold, mut writer: GuestWriter, shared: &Shared) {
+    let (answer, decided) = oneshot::channel();
+    let decision = match shared.holds.try_send(HoldAsked { space: shared.space, hold, answer }) {
+        Ok(()) => timeout(ANSWER, decided).await.ok().and_then(Result::ok),
+        Err(_full) => None,
+    };
+    let decision = decision.unwrap_or_else(|| Held::Refused("the platform is busy; try again".to_owned()));
+    // Whoever does not wait for it is gone.
+    drop(writer.message(ToGuest::Held(decision)).await);
 }
 
 /// A connection for another thread, unless the guest said more on it than hello.
 fn whole(reader: GuestReader, writer: GuestWriter, shared: &Shared) -> Option<Arrived> {
     let stream = unframed(reader, writer);
-    stream.inspect_err(|error| warn!(space = %shared.space, %error, "a guest's channel is of no use")).ok()
+    let complain = |error: &io::Error| {
+        if shared.is_news() {
+            warn!(space = %shared.space, %error, "a guest's channel is of no use");
+        }
+    };
+    stream.inspect_err(complain).ok()
 }
 
 /// Serves one control connection until it ends or a newer one takes its place.
@@ -247,7 +336,9 @@ async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shar
     // Spares of a guest that was there before lead nowhere.
     shared.spares().clear();
     shared.control.send_replace(Some(sender.clone()));
-    info!(space = %shared.space, "guest connected");
+    if shared.is_news() {
+        info!(space = %shared.space, "guest connected");
+    }
     let ours = |control: &Control| control.as_ref().is_some_and(|current| current.same_channel(&sender));
     loop {
         tokio::select! {
@@ -265,7 +356,9 @@ async fn control(mut reader: GuestReader, mut writer: GuestWriter, shared: &Shar
             }
             // A guest says nothing on its control connection: whatever comes, or its end, ends it.
             said = reader.next() => {
-                if let Ok(Some(_)) = said {
+                if let Ok(Some(_)) = said
+                    && shared.is_news()
+                {
                     warn!(space = %shared.space, "a guest spoke on its control connection");
                 }
                 break;

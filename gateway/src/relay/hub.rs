@@ -5,14 +5,23 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use spaces_protocol::frame::{FromGuest, JOBS_SINCE, Job, SOCKET_PATH, Task, ToGuest};
 use spaces_protocol::name::SpaceId;
+use spaces_provisioner::MappedRoot;
+use tokio::sync::mpsc;
 
-use super::door::Door;
+use super::door::{Door, HoldAsked, Notices};
 use super::socket::{GuestReader, GuestWriter};
+
+/// Programs in Spaces that ask for something at once.
+const ASKING: usize = 64;
 
 /// The doors of all Spaces.
 pub(crate) struct Hub {
     folder: PathBuf,
+    /// Whose the sockets are, where root of a Space is somebody else here.
+    mapped_root: Option<MappedRoot>,
+    holds: mpsc::Sender<HoldAsked>,
     doors: Mutex<HashMap<SpaceId, Arc<Door>>>,
 }
 
@@ -28,9 +37,10 @@ pub(crate) enum HubError {
 }
 
 impl Hub {
-    /// A hub whose sockets live below this folder.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, doors: Mutex::default() }
+    /// A hub whose sockets live below this folder, and what programs in Spaces ask for.
+    pub(crate) fn new(folder: PathBuf, mapped_root: Option<MappedRoot>) -> (Self, mpsc::Receiver<HoldAsked>) {
+        let (holds, asked) = mpsc::channel(ASKING);
+        (Self { folder, mapped_root, holds, doors: Mutex::default() }, asked)
     }
 
     /// The folder that is mounted into this Space.
@@ -45,9 +55,57 @@ impl Hub {
 
     /// One more channel into this Space.
     pub(crate) async fn channel(&self, space: SpaceId) -> Result<(GuestReader, GuestWriter), HubError> {
-        // Not opened here: a Space that is being deleted must not get its door back.
-        let door = self.lock().get(&space).map(Arc::clone).ok_or(HubError::Silent)?;
-        door.channel().await
+        self.opened(space).ok_or(HubError::Silent)?.channel().await
+    }
+
+    /// What runs in the foreground of this Space's held terminals. `None`: its guest does not tell.
+    pub(crate) async fn jobs(&self, space: SpaceId) -> Option<Vec<Job>> {
+        let door = self.opened(space).filter(|door| door.guest_version() >= JOBS_SINCE)?;
+        let (mut reader, mut writer) = door.channel().await.ok()?;
+        writer.message(ToGuest::Begin(Task::ListJobs)).await.ok()?;
+        match reader.message().await {
+            Ok(FromGuest::Jobs(jobs)) => Some(jobs),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Tells whoever is at a terminal in this Space now.
+    pub(crate) fn announce(&self, space: SpaceId, text: &str) {
+        if let Some(door) = self.opened(space) {
+            door.notices().send_replace(Arc::from(text));
+        }
+    }
+
+    /// What will be told at terminals in this Space from now on.
+    pub(crate) fn notices(&self, space: SpaceId) -> Option<Notices> {
+        self.opened(space).map(|door| door.notices().subscribe())
+    }
+
+    /// How much has passed between people and this Space.
+    pub(crate) fn passed(&self, space: SpaceId) -> u64 {
+        self.opened(space).map_or(0, |door| door.gate().traffic.passed())
+    }
+
+    /// Somebody comes in; false where the Space is being stopped for want of work, or has no door.
+    pub(crate) fn enter(&self, space: SpaceId) -> bool {
+        self.opened(space).is_some_and(|door| door.gate().enter())
+    }
+
+    /// Lets nobody in any more, unless something has passed since so much had.
+    pub(crate) fn close_if_quiet(&self, space: SpaceId, passed: u64) -> bool {
+        self.opened(space).is_some_and(|door| door.gate().close_if_quiet(passed))
+    }
+
+    /// Lets people in again.
+    pub(crate) fn let_in(&self, space: SpaceId) {
+        if let Some(door) = self.opened(space) {
+            door.gate().open();
+        }
+    }
+
+    /// Not opened here: a Space that is being deleted must not get its door back.
+    fn opened(&self, space: SpaceId) -> Option<Arc<Door>> {
+        self.lock().get(&space).map(Arc::clone)
     }
 
     /// What this Space's guest speaks that connected last.
@@ -87,7 +145,13 @@ impl Hub {
         let folder = self.socket_folder(space);
         make_private(&self.folder)?;
         make_private(&folder)?;
-        let door = Arc::new(Door::open(space, &folder)?);
+        let door = Arc::new(Door::open(space, &folder, &self.holds)?);
+        if let Some(MappedRoot { uid, gid }) = self.mapped_root {
+            let socket = folder.join(Path::new(SOCKET_PATH).file_name().unwrap_or_default());
+            for path in [&folder, &socket] {
+                std::os::unix::fs::chown(path, Some(uid), Some(gid))?;
+            }
+        }
         doors.insert(space, Arc::clone(&door));
         Ok(door)
     }

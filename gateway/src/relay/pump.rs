@@ -5,6 +5,7 @@
 //! client <- egress  <- guest    the client's window holds the guest back
 //! ```
 
+use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::door::Notices;
 use super::ingress::Ingress;
 use super::socket::{GuestReader, GuestWriter};
 use super::window::Window;
@@ -83,13 +85,19 @@ pub(crate) async fn begin(guest: &mut (GuestReader, GuestWriter), task: Task) ->
 
 /// Pumps until the program that was begun has ended and its output is with the client. Does not close the channel,
 /// unless the program exited.
-pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter), telling: Telling) -> Ended {
+pub(crate) async fn run(
+    ssh: &mut SshChannel,
+    guest: (GuestReader, GuestWriter),
+    telling: Telling,
+    notices: Option<Notices>,
+) -> Ended {
     let (mut reader, mut writer) = guest;
     let SshChannel { read, write, handle, window, output_closed } = ssh;
     let mut ingress = Ingress::new(window, output_closed);
     let exit = tokio::select! {
         exit = egress(&mut reader, write, output_closed) => exit,
         () = ingress.run(read, &mut writer) => return Ended::ClientGone,
+        gone = announce(notices, write) => match gone {},
     };
     match exit {
         Ok(Some(Outcome::Taken)) => Ended::Taken,
@@ -100,6 +108,19 @@ pub(crate) async fn run(ssh: &mut SshChannel, guest: (GuestReader, GuestWriter),
         Ok(None) => Ended::GuestLost(io::ErrorKind::UnexpectedEof.into()),
         Err(error) => Ended::GuestLost(error),
     }
+}
+
+/// Shows what people in the Space are to be told, amid whatever is on their terminals, as wall(1) does.
+async fn announce(notices: Option<Notices>, write: &ChannelWriteHalf<Msg>) -> Infallible {
+    let Some(mut notices) = notices else { return std::future::pending().await };
+    while notices.changed().await.is_ok() {
+        let text = format!("\r\n{}\r\n", *notices.borrow_and_update());
+        if write.data_bytes(text.into_bytes()).await.is_err() {
+            break;
+        }
+    }
+    // The Space's end, or the client's, is seen elsewhere.
+    std::future::pending().await
 }
 
 /// Carries the bytes of a socket until both of its directions have ended, and closes the channel. A client's last
@@ -228,7 +249,8 @@ async fn egress(
                 | FromGuest::Showing(_)
                 | FromGuest::Taken
                 | FromGuest::Sessions(_)
-                | FromGuest::SessionEnded,
+                | FromGuest::SessionEnded
+                | FromGuest::Jobs(_),
             ) => {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is out of turn"));
             }

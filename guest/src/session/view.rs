@@ -3,12 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use spaces_protocol::frame::{Attach, AttachPurpose, Frame, FromGuest, MAX_DATA, Start, ToGuest};
+use spaces_protocol::frame::{Attach, AttachPurpose, Frame, FromGuest, MAX_DATA, Program, Start, ToGuest};
 use spaces_protocol::session::{SessionReference, SessionToken};
 
 use super::agent::AgentLink;
 use super::viewer::{Next, Viewer};
-use super::{Session, SessionError, keeper};
+use super::{Kind, Session, SessionError, keeper};
 use crate::account;
 use crate::channel::{self, End};
 use crate::connection::{ConnectionError, FrameReader, FrameWriter, Stream};
@@ -82,6 +82,17 @@ pub(crate) async fn list(
     Ok(())
 }
 
+/// Tells what runs in them that a shell waits for.
+pub(crate) async fn list_jobs(
+    space: &Space,
+    frames: FrameReader,
+    mut writer: FrameWriter,
+) -> Result<(), ConnectionError> {
+    writer.send(FromGuest::Jobs(space.sessions.jobs())).await?;
+    channel::close(frames, writer).await;
+    Ok(())
+}
+
 /// Hangs up on one.
 pub(crate) async fn end(
     space: &Space,
@@ -110,11 +121,15 @@ fn begin(
     space.sessions.admit()?;
     let mut start = start.clone();
     let agent = link_agent(&mut start);
+    let kind = match start.program {
+        Program::LoginShell => Kind::Shell,
+        Program::Command(_) | Program::Sftp => Kind::Command,
+    };
     let Running { pid, exit, streams, greeting } = spawn::start(space, &start)?;
     let Streams::Terminal(master) = streams else {
         return Err(Refusal::NoTerminal);
     };
-    let session = space.sessions.hold(pid, master, size, agent);
+    let session = space.sessions.hold(pid, master, size, agent, kind);
     let viewer = session.join(AttachPurpose::GoOn, size, token);
     // Nothing to draw anew: it sees everything from the first byte.
     viewer.begin_with_output();
@@ -246,7 +261,7 @@ async fn listen(
             Frame::Message(ToGuest::OutputClosed) => return Ok(()),
             Frame::Stdin(_) | Frame::Message(ToGuest::Resize(_) | ToGuest::Signal(_) | ToGuest::StdinEof) => {
             }
-            Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_))
+            Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_) | ToGuest::Held(_))
             | Frame::Stdout(_)
             | Frame::Stderr(_) => {
                 return Err(ConnectionError::OutOfTurn);

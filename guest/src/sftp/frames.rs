@@ -53,7 +53,7 @@ impl Frames {
                 // There is no terminal, and no program that a signal is for; that nobody reads any more shows
                 // with the next answer.
                 Frame::Message(ToGuest::Resize(_) | ToGuest::Signal(_) | ToGuest::OutputClosed) => {}
-                Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_))
+                Frame::Message(ToGuest::Open { .. } | ToGuest::Begin(_) | ToGuest::Held(_))
                 | Frame::Stdout(_)
                 | Frame::Stderr(_) => return Err(invalid("a frame out of turn")),
             }

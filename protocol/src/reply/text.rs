@@ -4,9 +4,8 @@ use jiff::Timestamp;
 
 use super::{
     AuditRow, AuthKeyRow, IssuedKey, KeyRow, OwnedSpaceRow, Reply, RequestRow, SessionRow, Sessions,
-    SpaceRow, SpaceState, Text, UserRow, certificate,
+    SpaceRow, SpaceSettings, SpaceState, Text, UserRow, certificate,
 };
-use crate::setting::Forwarding;
 use crate::table;
 
 impl Reply {
@@ -32,11 +31,8 @@ impl Reply {
             }
             Self::SpaceDeleted(change) => out(format!("deleted space {}\n", change.id)),
             Self::SpaceSet(settings) => {
-                let verb = match settings.forwarding {
-                    Forwarding::Allow => "allows",
-                    Forwarding::Deny => "denies",
-                };
-                out(format!("space {} {verb} forwarding\n", settings.id))
+                let SpaceSettings { id, forwarding, idle_stop, .. } = settings;
+                out(format!("space {id} has forwarding {forwarding}, idle-stop {idle_stop}\n"))
             }
             Self::SpaceUses(usage) => out(usage.to_text()),
             Self::SpaceWhy(why) => out(why.to_text()),

@@ -38,6 +38,8 @@ pub struct Usage {
     pub throttled_micros: Option<u64>,
     /// Processes that its memory limit has ended since it was started.
     pub oom_kills: Option<u64>,
+    /// What it has read from and written to disks since it was started, as far as the kernel counts that for it.
+    pub io_bytes: Option<u64>,
     /// What went out since its network was made, in bytes; with `at` it gives a rate.
     pub sent_bytes: Option<u64>,
     /// What came in, in bytes.
@@ -125,6 +127,7 @@ mod tests {
             cpu_micros: 5,
             throttled_micros: None,
             oom_kills: None,
+            io_bytes: None,
             sent_bytes: None,
             received_bytes: None,
         };

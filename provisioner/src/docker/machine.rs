@@ -46,7 +46,7 @@ impl Machine<'_> {
     }
 
     async fn create(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
-        let body = specification::container(blueprint, &self.settings.installation)?;
+        let body = specification::container(blueprint, self.settings)?;
         let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
         within("create the container", CALL, self.client.create_container(Some(options), body))
             .await

@@ -15,18 +15,18 @@ use super::deadline::{CALL, within};
 use super::{Engine, survey};
 use crate::meter::{self, Cgroup, Interfaces};
 use crate::writes::{self, Writes};
-use crate::{Blueprint, Counter, Disk, EgressBound, ProvisionError, Reading, egress};
+use crate::{Binding, Blueprint, Counter, Disk, Egress, ProvisionError, Reading, egress};
 
 /// Longest walk through the files of a machine.
 const WALK: Duration = Duration::from_secs(3);
 
 /// What is known of one machine's present run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Run {
+pub(super) struct Run {
     container: String,
     /// Its first process, as this host numbers it.
-    pid: i32,
-    cgroup: Cgroup,
+    pub(super) pid: i32,
+    pub(super) cgroup: Cgroup,
     /// Where the files are that it wrote, where the engine keeps them apart from the image's.
     layer: Option<PathBuf>,
 }
@@ -100,6 +100,15 @@ impl Engine {
         Ok(read.await.unwrap_or_default())
     }
 
+    /// Reads one. Asks the engine only where it runs since nobody looked.
+    pub(super) async fn measure(self: &Arc<Self>, space: SpaceId) -> Result<Option<Reading>, ProvisionError> {
+        let Some(run) = self.run(space).await? else { return Ok(None) };
+        let engine = Arc::clone(self);
+        let read =
+            move || meter::read(&run.cgroup, &Interfaces::read(), &engine.settings.installation, space);
+        Ok(tokio::task::spawn_blocking(read).await.ok())
+    }
+
     /// What a machine has sent until now, whether or not it runs.
     pub(super) async fn measure_egress(self: &Arc<Self>, space: SpaceId) -> Option<Counter> {
         let engine = Arc::clone(self);
@@ -109,6 +118,9 @@ impl Engine {
 
     /// What a machine has written beyond its image.
     pub(super) async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
+        if let Some(quota) = self.quota(space).await? {
+            return Ok(Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }));
+        }
         // The engine would walk the whole image too with some of its storage drivers.
         if let Some(layer) = self.run(space).await?.and_then(|run| run.layer.clone()) {
             let walk = move || meter::written(&layer, Instant::now() + WALK);
@@ -124,25 +136,25 @@ impl Engine {
             Err(error) if error.is_status(404) => None,
             Err(error) => return Err(error),
         };
-        Ok(bytes.map(|bytes| Disk { bytes, complete: true }))
+        Ok(bytes.map(|bytes| Disk { bytes, complete: true, held: Binding::Soft }))
     }
 
     /// Before a machine runs: how much it may send.
     pub(super) async fn bound_amount(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
         match &self.firewall {
-            Some(firewall) => Ok(firewall.bound_egress(&[blueprint.egress()]).await?),
+            Some(firewall) => Ok(firewall.bound_egress_ahead(blueprint.space, &blueprint.egress).await?),
             None => Ok(()),
         }
     }
 
     /// Once it runs: how fast it may send. It runs then; what could not be set is set in the next round.
     pub(super) async fn bound_rate(&self, blueprint: &Blueprint) {
-        if self.firewall.is_none() || blueprint.egress_mbit.is_none() {
+        if self.firewall.is_none() || blueprint.egress.mbit.is_none() {
             return;
         }
         let bounded = async {
             match self.run(blueprint.space).await? {
-                Some(run) => self.shape(&blueprint.egress(), &run).await,
+                Some(run) => self.shape(blueprint.space, &blueprint.egress, &run).await,
                 None => Ok(()),
             }
         };
@@ -152,29 +164,29 @@ impl Engine {
     }
 
     /// Holds what these machines send to their bounds: the amount also of those that do not run yet.
-    pub(super) async fn bound_egress(&self, bounds: &[EgressBound]) -> Result<(), ProvisionError> {
+    pub(super) async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), ProvisionError> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         firewall.bound_egress(bounds).await?;
         let mut first = Ok(());
-        for bound in bounds {
+        for (space, bound) in bounds {
             // One that cannot be held must not keep the others from it.
-            if let Some(run) = self.runs.present(bound.space)
-                && let Err(error) = self.shape(bound, &run).await
+            if let Some(run) = self.runs.present(*space)
+                && let Err(error) = self.shape(*space, bound, &run).await
             {
-                warn!(space = %bound.space, error = &error as &dyn std::error::Error, "its rate could not be set");
+                warn!(%space, error = &error as &dyn std::error::Error, "its rate could not be set");
                 first = first.and(Err(error));
             }
         }
         first
     }
 
-    async fn shape(&self, bound: &EgressBound, run: &Run) -> Result<(), ProvisionError> {
-        if self.runs.shaped(bound.space, run) == Some(Rate(bound.mbit)) {
+    async fn shape(&self, space: SpaceId, bound: &Egress, run: &Run) -> Result<(), ProvisionError> {
+        if self.runs.shaped(space, run) == Some(Rate(bound.mbit)) {
             return Ok(());
         }
         match egress::shape(run.pid, bound.mbit).await {
             Ok(()) => {
-                self.runs.set_shaped(bound.space, run, bound.mbit);
+                self.runs.set_shaped(space, run, bound.mbit);
                 Ok(())
             }
             // It ended meanwhile.
@@ -192,7 +204,7 @@ impl Engine {
     }
 
     /// The present run of one machine.
-    async fn run(&self, space: SpaceId) -> Result<Option<Arc<Run>>, ProvisionError> {
+    pub(super) async fn run(&self, space: SpaceId) -> Result<Option<Arc<Run>>, ProvisionError> {
         match self.runs.present(space) {
             Some(run) => Ok(Some(run)),
             None => Ok(self.running().await?.remove(&space)),
@@ -240,7 +252,14 @@ impl Engine {
         };
         // It may end at any moment, and an engine elsewhere has processes that we do not see.
         let name = container.clone();
-        let cgroup = match tokio::task::spawn_blocking(move || Cgroup::of_process(pid, &name)).await {
+        let find = move || {
+            let cgroup = Cgroup::of_process(pid, &name)?;
+            if let Some(Err(error)) = cgroup.as_ref().map(Cgroup::bound_buffers) {
+                debug!(%space, %error, "its network buffers are not counted");
+            }
+            procfs::ProcResult::Ok(cgroup)
+        };
+        let cgroup = match tokio::task::spawn_blocking(find).await {
             Ok(Ok(cgroup)) => cgroup,
             Ok(Err(error)) => {
                 debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");

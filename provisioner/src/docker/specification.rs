@@ -11,6 +11,7 @@ use bollard::models::{
 use spaces_protocol::frame::{GUEST_PATH, SOCKET_PATH};
 use spaces_protocol::name::SpaceId;
 
+use super::DockerSettings;
 use crate::{Blueprint, Installation, ProvisionError, Subnet};
 
 /// What root keeps: apt, sudo, nginx, sshd and databases run with these. `NET_RAW` is not among them, so that
@@ -29,8 +30,11 @@ const CAPABILITIES: [&str; 11] = [
     "AUDIT_WRITE",
 ];
 
-/// Lets every group open an ICMP socket: ping works without `NET_RAW`.
-const PING_GROUPS: (&str, &str) = ("net.ipv4.ping_group_range", "0 2147483647");
+/// Lets every group open an ICMP socket: ping works without `NET_RAW`. Where groups are mapped, only those that are can be
+/// named: 65,536 of them, as far as anybody sets up engines.
+const PING_GROUPS: &str = "net.ipv4.ping_group_range";
+const EVERY_GROUP: &str = "0 2147483647";
+const EVERY_MAPPED_GROUP: &str = "0 65535";
 
 /// Open files of one process: enough for a database. Not more, since an engine without `CAP_SYS_RESOURCE` (as in
 /// a virtual machine of a cloud) fails to start what asks for more than the engine itself has: 20,000 in one seen.
@@ -44,7 +48,7 @@ const STOP_TIMEOUT: i64 = 10;
 /// its own, no health check, no user.
 pub(super) fn container(
     blueprint: &Blueprint,
-    installation: &Installation,
+    settings: &DockerSettings,
 ) -> Result<ContainerCreateBody, ProvisionError> {
     Ok(ContainerCreateBody {
         hostname: Some(blueprint.hostname.clone()),
@@ -54,22 +58,24 @@ pub(super) fn container(
         cmd: Some(Vec::new()),
         working_dir: Some("/".to_owned()),
         healthcheck: Some(HealthConfig { test: Some(vec!["NONE".to_owned()]), ..HealthConfig::default() }),
-        labels: Some(installation.labels(blueprint.space)),
+        labels: Some(settings.installation.labels(blueprint.space)),
         // An image may name another one, which the guest does not know.
         stop_signal: Some("SIGTERM".to_owned()),
         stop_timeout: Some(STOP_TIMEOUT),
-        host_config: Some(host_config(blueprint, installation)?),
+        host_config: Some(host_config(blueprint, settings)?),
         ..ContainerCreateBody::default()
     })
 }
 
-fn host_config(blueprint: &Blueprint, installation: &Installation) -> Result<HostConfig, ProvisionError> {
+fn host_config(blueprint: &Blueprint, settings: &DockerSettings) -> Result<HostConfig, ProvisionError> {
+    let groups = if settings.mapped_root.is_some() { EVERY_MAPPED_GROUP } else { EVERY_GROUP };
     Ok(HostConfig {
         mounts: Some(vec![
             read_only(&blueprint.guest, GUEST_PATH)?,
             read_only(&blueprint.socket_folder, parent(SOCKET_PATH))?,
         ]),
-        network_mode: Some(installation.name_of(blueprint.space)),
+        network_mode: Some(settings.installation.name_of(blueprint.space)),
+        runtime: settings.runtime.clone(),
         nano_cpus: Some(nano_cpus(blueprint)),
         memory: Some(memory(blueprint)),
         memory_swap: Some(memory(blueprint)),
@@ -81,7 +87,7 @@ fn host_config(blueprint: &Blueprint, installation: &Installation) -> Result<Hos
         }]),
         cap_drop: Some(vec!["ALL".to_owned()]),
         cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
-        sysctls: Some(HashMap::from([owned(PING_GROUPS)])),
+        sysctls: Some(HashMap::from([owned((PING_GROUPS, groups))])),
         // Whether a Space runs is decided by the gateway alone.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),
@@ -179,16 +185,33 @@ mod tests {
             cpu_millis: 1500,
             memory_mib: 512,
             pids: 200,
-            egress_left: None,
-            egress_mbit: None,
+            egress: crate::Egress::default(),
+            disk_bytes: None,
             guest: PathBuf::from("/opt/guest"),
             socket_folder: PathBuf::from("/run/spaces/sp:7"),
         }
     }
 
+    fn settings(runtime: Option<&str>) -> DockerSettings {
+        DockerSettings {
+            socket: PathBuf::from("/run/docker.sock"),
+            installation: "a1".parse().unwrap(),
+            subnets: "10.213.0.0/16".parse().unwrap(),
+            isolation: crate::Isolation::External,
+            runtime: runtime.map(str::to_owned),
+            mapped_root: None,
+        }
+    }
+
+    #[test]
+    fn a_machine_runs_by_the_runtime_that_is_wanted() {
+        let body = container(&blueprint(), &settings(Some("runsc"))).unwrap();
+        assert_eq!(body.host_config.unwrap().runtime.as_deref(), Some("runsc"));
+    }
+
     #[test]
     fn a_container_is_exactly_this() {
-        let body = container(&blueprint(), &"a1".parse().unwrap()).unwrap();
+        let body = container(&blueprint(), &settings(None)).unwrap();
         let expected = serde_json::json!({
             "Hostname": "my-room",
             "User": "0:0",
@@ -230,7 +253,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_that_a_container_is_made_with() {
-        let made = serde_json::to_value(container(&blueprint(), &"a1".parse().unwrap()).unwrap()).unwrap();
+        let made = serde_json::to_value(container(&blueprint(), &settings(None)).unwrap()).unwrap();
         let update = serde_json::to_value(limits(&blueprint())).unwrap();
         let update = update.as_object().unwrap();
         let names: Vec<_> = update.keys().map(String::as_str).collect();
@@ -260,7 +283,7 @@ mod tests {
     fn a_path_that_the_engine_would_read_otherwise_is_refused() {
         let relative = Blueprint { guest: PathBuf::from("guest"), ..blueprint() };
         assert!(matches!(
-            container(&relative, &"a1".parse().unwrap()),
+            container(&relative, &settings(None)),
             Err(ProvisionError::UnusablePath { path }) if path == Path::new("guest")
         ));
     }

@@ -1,17 +1,29 @@
 //! The files of one machine's cgroup, of version 1 or 2.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use procfs::process::{MountInfo, Process};
 use procfs::{ProcResult, ProcessCGroup};
 
+/// So large a part of memory may lie in network buffers, and at least so many bytes.
+const BUFFERS: u64 = 4;
+const LEAST_BUFFERS: u64 = 8 << 20;
+
 /// Where the kernel counts for one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cgroup {
     /// A folder for each controller, and the number of the first.
-    V1 { cpuacct: PathBuf, cpu: PathBuf, memory: PathBuf, pids: PathBuf, instance: u64 },
+    V1 {
+        cpuacct: PathBuf,
+        cpu: PathBuf,
+        memory: PathBuf,
+        pids: PathBuf,
+        blkio: Option<PathBuf>,
+        instance: u64,
+    },
     /// One folder, and its number.
     V2 { folder: PathBuf, instance: u64 },
 }
@@ -38,7 +50,8 @@ impl Cgroup {
         if let Some(memory) = v1("memory") {
             let cpuacct = v1("cpuacct")?;
             let instance = inode(&cpuacct)?;
-            return Some(Self::V1 { cpu: v1("cpu")?, memory, pids: v1("pids")?, cpuacct, instance });
+            let (cpu, pids, blkio) = (v1("cpu")?, v1("pids")?, v1("blkio"));
+            return Some(Self::V1 { cpuacct, cpu, memory, pids, blkio, instance });
         }
         let group = groups.iter().find(|group| group.hierarchy == 0)?;
         let mount = mounts.iter().find(|mount| mount.fs_type == "cgroup2")?;
@@ -82,6 +95,19 @@ impl Cgroup {
         text.lines().filter_map(|line| line.parse().ok()).collect()
     }
 
+    /// Counts what lies in network buffers against the machine, which version 1 does only where it has a limit of its own.
+    /// A share of the memory limit is plenty for programs that read what they are sent.
+    pub(crate) fn bound_buffers(&self) -> io::Result<()> {
+        match self {
+            Self::V1 { memory, .. } => {
+                let limit = number(&memory.join("memory.limit_in_bytes")).unwrap_or(u64::MAX);
+                let share = (limit / BUFFERS).max(LEAST_BUFFERS);
+                fs::write(memory.join("memory.kmem.tcp.limit_in_bytes"), share.to_string())
+            }
+            Self::V2 { .. } => Ok(()),
+        }
+    }
+
     pub(super) fn cpu_micros(&self) -> Option<u64> {
         match self {
             Self::V1 { cpuacct, .. } => Some(number(&cpuacct.join("cpuacct.usage"))? / 1000),
@@ -115,6 +141,23 @@ impl Cgroup {
         match self {
             Self::V1 { pids, .. } => number(&pids.join("pids.current")),
             Self::V2 { folder, .. } => number(&folder.join("pids.current")),
+        }
+    }
+
+    /// Read and written. What a file system does in a process of its own is not among it.
+    pub(super) fn io_bytes(&self) -> Option<u64> {
+        match self {
+            Self::V1 { blkio, .. } => {
+                let file = blkio.as_ref()?.join("blkio.throttle.io_service_bytes_recursive");
+                value(&file, "Total")
+            }
+            Self::V2 { folder, .. } => {
+                let text = fs::read_to_string(folder.join("io.stat")).ok()?;
+                let bytes = |word: &str| {
+                    word.strip_prefix("rbytes=").or_else(|| word.strip_prefix("wbytes="))?.parse::<u64>().ok()
+                };
+                Some(text.split_whitespace().filter_map(bytes).sum())
+            }
         }
     }
 
@@ -171,9 +214,11 @@ mod tests {
                 ("cpuacct.usage", "5000123\n"),
                 ("cpu.stat", "nr_periods 3\nnr_throttled 2\nthrottled_time 7000000\n"),
                 ("memory.usage_in_bytes", "1000\n"),
+                ("memory.limit_in_bytes", "400000000\n"),
                 ("memory.stat", "inactive_file 1\ntotal_inactive_file 300\n"),
                 ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"),
                 ("pids.current", "12\n"),
+                ("blkio.throttle.io_service_bytes_recursive", "8:0 Read 600\n8:0 Total 900\nTotal 900\n"),
                 ("cgroup.procs", "7\n8\n"),
             ],
         );
@@ -184,23 +229,39 @@ mod tests {
                 ("memory.current", "1000\n"),
                 ("memory.stat", "anon 5\ninactive_file 300\n"),
                 ("memory.events", "low 0\noom 4\noom_kill 4\n"),
+                (
+                    "io.stat",
+                    "8:0 rbytes=600 wbytes=250 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=50 wbytes=0\n",
+                ),
                 ("pids.current", "12\n"),
                 ("cgroup.procs", "7\n8\n"),
             ],
         );
         let instance = inode(&one).unwrap();
-        let v1 =
-            Cgroup::V1 { cpuacct: one.clone(), cpu: one.clone(), memory: one.clone(), pids: one, instance };
+        let v1 = Cgroup::V1 {
+            cpuacct: one.clone(),
+            cpu: one.clone(),
+            memory: one.clone(),
+            blkio: Some(one.clone()),
+            pids: one,
+            instance,
+        };
         let v2 = Cgroup::V2 { instance: inode(&two).unwrap(), folder: two };
         for cgroup in [v1, v2] {
             assert_eq!(cgroup.cpu_micros(), Some(5000));
             assert_eq!(cgroup.throttled_micros(), Some(7000));
             assert_eq!(cgroup.memory_bytes(), Some(700));
             assert_eq!(cgroup.oom_kills(), Some(4));
+            assert_eq!(cgroup.io_bytes(), Some(900));
             assert_eq!(cgroup.pids(), Some(12));
+            cgroup.bound_buffers().unwrap();
             assert_eq!(cgroup.processes(), [7, 8]);
             assert!(cgroup.stands());
         }
+        assert_eq!(
+            fs::read_to_string(root.path().join("one/memory.kmem.tcp.limit_in_bytes")).unwrap(),
+            "100000000"
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use crate::Binding;
+
 /// A block of `stat`, whatever the file system's own are.
 const BLOCK: u64 = 512;
 
@@ -16,12 +18,14 @@ const BLOCK: u64 = 512;
 const MOST: usize = 100_000;
 
 /// What a machine has on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disk {
     /// Bytes that were seen.
     pub bytes: u64,
     /// Whether that is all there is; otherwise it is the least that there is.
     pub complete: bool,
+    /// Whether the storage itself holds all of it to the limit.
+    pub held: Binding,
 }
 
 /// Adds up until the deadline. `None`: the layer cannot be read.
@@ -32,7 +36,7 @@ pub(crate) fn written(layer: &Path, deadline: Instant) -> Option<Disk> {
     while let Some(folder) = walk.waiting.pop() {
         complete &= walk.look_into(&folder);
     }
-    Some(Disk { bytes: walk.bytes, complete })
+    Some(Disk { bytes: walk.bytes, complete, held: Binding::Soft })
 }
 
 struct Walk {
@@ -104,7 +108,11 @@ mod tests {
         let grown = walked.bytes - empty;
         assert!(walked.complete && (1_000_000..1_100_000).contains(&grown), "{walked:?}");
         let cut = written(layer.path(), Instant::now()).unwrap();
-        assert_eq!(cut, Disk { bytes: 0, complete: false }, "it does not outlast its deadline, and says so");
+        assert_eq!(
+            cut,
+            Disk { bytes: 0, complete: false, held: Binding::Soft },
+            "it does not outlast its deadline, and says so"
+        );
         assert_eq!(written(&layer.path().join("gone"), far), None);
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use futures_util::StreamExt;
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Blueprint, Docker, Observed, Progress, ProvisionError, Provisioner};
+use spaces_provisioner::{Blueprint, Docker, Egress, Observed, Progress, ProvisionError, Provisioner};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 
@@ -27,8 +27,8 @@ async fn no_engine_is_told_as_such_by_every_operation() -> Result<()> {
         image: "a".parse()?,
         cpu_millis: 1,
         memory_mib: 1,
-        egress_left: None,
-        egress_mbit: None,
+        egress: Egress::default(),
+        disk_bytes: None,
         pids: 1,
         guest: PathBuf::from("/a"),
         socket_folder: PathBuf::from("/b"),

@@ -14,7 +14,7 @@ use bollard::query_parameters::{
 use futures_util::TryStreamExt;
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{
-    Blueprint, Docker, DockerSettings, ImageName, Installation, Isolation, NetworkPolicy, SubnetPool,
+    Blueprint, Docker, DockerSettings, Egress, ImageName, Installation, Isolation, NetworkPolicy, SubnetPool,
 };
 use tempfile::TempDir;
 
@@ -74,8 +74,8 @@ impl Stage {
             cpu_millis: 500,
             memory_mib: 64,
             pids: 64,
-            egress_left: None,
-            egress_mbit: None,
+            egress: Egress::default(),
+            disk_bytes: None,
             guest: self.path("polite"),
             socket_folder: self.path("sockets"),
         }
@@ -172,6 +172,8 @@ impl Drop for Stage {
 pub(crate) fn docker_at(socket: &Path, installation: &Installation, subnets: SubnetPool) -> Docker {
     let isolation = Isolation::Enforced(NetworkPolicy::default());
     Docker::new(DockerSettings {
+        runtime: None,
+        mapped_root: None,
         socket: socket.to_owned(),
         installation: installation.clone(),
         subnets,

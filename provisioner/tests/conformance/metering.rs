@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Binding, EgressBound, Progress, Provisioner, Writes};
+use spaces_provisioner::{Binding, Egress, Progress, Provisioner, Writes};
 
 use crate::harness::Stage;
 
@@ -25,7 +25,11 @@ async fn a_machine_that_runs_is_read_and_each_run_has_counters_of_its_own() -> R
     assert!(first.memory_bytes.is_some_and(|bytes| bytes > 0), "{first:?}");
     let before = first.cpu_micros.context("its processor time")?;
     assert!(first.egress_bytes.is_some(), "its network");
+    let alone = docker.measure(space).await?.context("a reading")?;
+    assert_eq!(alone.cpu_micros.context("its processor time")?.from, before.from);
+    assert_eq!(docker.measure(SpaceId::new(77)).await?, None);
     docker.ensure_stopped(space, Duration::from_secs(5)).await?;
+    assert_eq!(docker.measure(space).await?, None);
     assert!(docker.measure_egress(space).await.is_some(), "also of one that does not run");
     assert_eq!(docker.measure_egress(SpaceId::new(77)).await, None);
     docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
@@ -43,8 +47,8 @@ async fn bounds_can_be_set_again_and_again_and_on_what_is_not_there() -> Result<
     assert_eq!(docker.egress_binding(), Binding::Hard);
     docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
     for (left, mbit) in [(Some(5), 8), (Some(0), 8), (Some(7), 0), (None, 0)] {
-        let bound = |number| EgressBound { space: SpaceId::new(number), left, mbit: NonZeroU32::new(mbit) };
-        docker.bound_egress(&[bound(1), bound(77)]).await?;
+        let bound = Egress { left, counted: None, mbit: NonZeroU32::new(mbit) };
+        docker.bound_egress(&[1, 77].map(|number| (SpaceId::new(number), bound.clone()))).await?;
     }
     for writes in [Writes::Refused, Writes::Refused, Writes::Allowed] {
         docker.bound_writes(SpaceId::new(1), writes).await?;

@@ -1,8 +1,8 @@
 use spaces_protocol::name::{Role, SpaceId};
-use spaces_protocol::setting::Forwarding;
+use spaces_protocol::setting::{Forwarding, IdleStop};
 use spaces_store::{
-    AnySpace, Budget, BudgetChange, Ceiling, CreateSpace, Desired, FindSpace, Grant, LastKey, Limits,
-    Observed, SetBudget, Space, Usage,
+    AnySpace, Budget, BudgetChange, Ceiling, CreateSpace, Desired, FindSpace, Grant, Hold, LastKey, Limits,
+    Observed, SetBudget, Settings, SettingsChange, Space, Usage,
 };
 
 use crate::scene::{Scene, at, budget, email, fingerprint, new_space, reference, space_name, spec};
@@ -33,6 +33,8 @@ async fn a_space_is_found_by_name_and_by_id_with_the_owners_role() {
         usage: Usage::default(),
         limits: Limits::Bind,
         forwarding: Forwarding::Allow,
+        idle_stop: IdleStop::Default,
+        hold: None,
         created_at: at(0),
     };
     for text in ["den".to_owned(), den.to_string()] {
@@ -114,7 +116,7 @@ async fn ones_spaces_come_by_id_and_stay_until_they_are_gone() {
 async fn what_should_be_and_what_was_seen_are_kept_apart() {
     let scene = Scene::new().await;
     let den = scene.space("ada", "den").await;
-    for desired in [Desired::Stopped, Desired::Running, Desired::Deleted] {
+    for desired in [Desired::Stopped, Desired::Asleep(at(7)), Desired::Running, Desired::Deleted] {
         for observed in
             [Observed::Absent, Observed::Running, Observed::Stopped, Observed::Missing, Observed::Failed]
         {
@@ -140,12 +142,42 @@ async fn a_deletion_is_final() {
 async fn a_setting_stays_with_its_space() {
     let scene = Scene::new().await;
     let (den, attic) = (scene.space("ada", "den").await, scene.space("ada", "attic").await);
+    let mut set = Settings { forwarding: Forwarding::Allow, idle_stop: IdleStop::Default };
     for forwarding in [Forwarding::Deny, Forwarding::Deny, Forwarding::Allow, Forwarding::Deny] {
-        assert_eq!(scene.store.set_forwarding(den, forwarding).await.unwrap(), Some(()));
-        assert_eq!(scene.store.space(den).await.unwrap().unwrap().forwarding, forwarding);
+        set.forwarding = forwarding;
+        let change = SettingsChange { forwarding: Some(forwarding), idle_stop: None };
+        assert_eq!(scene.store.set_settings(den, change).await.unwrap(), Some(set));
     }
-    assert_eq!(scene.store.space(attic).await.unwrap().unwrap().forwarding, Forwarding::Allow);
-    assert_eq!(scene.store.set_forwarding(SpaceId::new(77), Forwarding::Deny).await.unwrap(), None);
+    for text in ["2h", "off", "default", "7days"] {
+        set.idle_stop = text.parse().unwrap();
+        let change = SettingsChange { forwarding: None, idle_stop: Some(set.idle_stop) };
+        assert_eq!(scene.store.set_settings(den, change).await.unwrap(), Some(set));
+        let space = scene.store.space(den).await.unwrap().unwrap();
+        assert_eq!((space.forwarding, space.idle_stop), (set.forwarding, set.idle_stop));
+    }
+    let attic = scene.store.space(attic).await.unwrap().unwrap();
+    assert_eq!((attic.forwarding, attic.idle_stop), (Forwarding::Allow, IdleStop::Default));
+    let none = SettingsChange::default();
+    assert_eq!(scene.store.set_settings(SpaceId::new(77), none).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_longest_hold_keeps_a_space_that_is_wanted_up_until_it_is_ended() {
+    let scene = Scene::new().await;
+    let den = scene.space("ada", "den").await;
+    let hold = |hour, reason: &str| Hold { until: at(hour), reason: reason.to_owned() };
+    for (asked, held) in [(2, 2), (5, 5), (3, 5)] {
+        let answer = scene.store.hold(den, &hold(asked, &format!("for {asked}"))).await.unwrap();
+        assert_eq!(answer, Some(hold(held, &format!("for {held}"))));
+    }
+    assert_eq!(scene.store.space(den).await.unwrap().unwrap().hold, Some(hold(5, "for 5")));
+    scene.store.end_hold(den).await.unwrap();
+    assert_eq!(scene.store.space(den).await.unwrap().unwrap().hold, None);
+    for desired in [Desired::Stopped, Desired::Asleep(at(1)), Desired::Deleted] {
+        scene.store.set_desired(den, desired).await.unwrap();
+        assert_eq!(scene.store.hold(den, &hold(9, "")).await.unwrap(), None, "{desired:?}");
+    }
+    assert_eq!(scene.store.hold(SpaceId::new(77), &hold(9, "")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -1,0 +1,75 @@
+//! What the engine says of itself that machines depend on. Asked once: an engine that is set up otherwise holds other
+//! machines.
+
+use std::path::Path;
+
+use super::Engine;
+use super::deadline::{CALL, within};
+use crate::{MappedRoot, ProvisionError};
+
+/// How the engine is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) driver: Driver,
+    mapped_root: Option<MappedRoot>,
+    runtimes: Vec<String>,
+}
+
+/// How the engine's storage driver keeps machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Driver {
+    /// As subvolumes, for which there are quotas.
+    Btrfs,
+    /// Without quotas that could be set anew while a machine runs.
+    Other,
+}
+
+impl Engine {
+    pub(super) async fn facts(&self) -> Result<&Facts, ProvisionError> {
+        self.facts
+            .get_or_try_init(async || {
+                let info = within("tell how it is set up", CALL, self.client().await?.info()).await?;
+                let driver =
+                    if info.driver.as_deref() == Some("btrfs") { Driver::Btrfs } else { Driver::Other };
+                let mapped =
+                    info.security_options.unwrap_or_default().iter().any(|option| option == "name=userns");
+                let mapped_root =
+                    if mapped { info.docker_root_dir.as_deref().and_then(root_of) } else { None };
+                let runtimes = info.runtimes.unwrap_or_default().into_keys().collect();
+                Ok(Facts { driver, mapped_root, runtimes })
+            })
+            .await
+    }
+
+    /// Whether the engine is set up as the configuration says: a machine that is made otherwise would not work, or not
+    /// be what the operator thinks.
+    pub(super) async fn expect_facts(&self) -> Result<(), ProvisionError> {
+        let facts = self.facts().await?;
+        if facts.mapped_root != self.settings.mapped_root {
+            return Err(ProvisionError::OtherUsers { engine: facts.mapped_root });
+        }
+        match &self.settings.runtime {
+            Some(runtime) if !facts.runtimes.contains(runtime) => {
+                Err(ProvisionError::UnknownRuntime { runtime: runtime.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+/// An engine that maps users keeps its data in a folder of that name.
+fn root_of(data: &str) -> Option<MappedRoot> {
+    let (uid, gid) = Path::new(data).file_name()?.to_str()?.split_once('.')?;
+    format!("{uid}:{gid}").parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mapped_root_is_read_from_the_engines_folder() {
+        assert_eq!(root_of("/var/lib/docker/100000.100001"), Some(MappedRoot { uid: 100_000, gid: 100_001 }));
+        assert_eq!(root_of("/var/lib/docker"), None);
+    }
+}
