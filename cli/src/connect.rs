@@ -17,13 +17,11 @@ use crate::arguments::ConnectArguments;
 use crate::gateway::Gateway;
 use crate::run::connected;
 use crate::settings::Settings;
-use ssh::Terminal;
-
 mod held;
 mod ssh;
 mod words;
 
-pub(crate) use ssh::{HOST_KEY_ALIAS, Way};
+pub(crate) use ssh::{HOST_KEY_ALIAS, Terminal, Way};
 
 /// Enters a Space.
 pub(crate) async fn connect(settings: &Settings, arguments: ConnectArguments) -> Result<ExitCode, Failure> {

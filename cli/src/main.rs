@@ -18,12 +18,13 @@ mod settings;
 mod show;
 mod spellings;
 mod ssh_config;
+mod watch;
 
 use std::process::ExitCode;
 
 use arguments::{Arguments, CliCommand};
 use settings::Settings;
-use spaces_protocol::command::Command;
+use spaces_protocol::command::{Command, SpaceCommand};
 use spaces_protocol::failure::{Code, Failure};
 
 fn main() -> ExitCode {
@@ -53,6 +54,9 @@ async fn run_command(arguments: Arguments) -> Result<ExitCode, Failure> {
         CliCommand::Connect(connect) => return connect::connect(&settings, connect).await,
         CliCommand::Shared(Command::Auth(spaces_protocol::command::AuthCommand::Logout)) => {
             logout::logout(&settings, arguments.json).await?;
+        }
+        CliCommand::Shared(Command::Space(SpaceCommand::Usage(usage))) if watch::suits(arguments.json) => {
+            return watch::usage(&settings, &usage.space);
         }
         CliCommand::Shared(command) => run::run(&settings, command, arguments.json).await?,
     }

@@ -10,6 +10,7 @@ mod budget;
 mod certificates;
 mod keys;
 mod lines;
+mod live;
 mod run;
 mod screen;
 mod sessions;
@@ -106,6 +107,12 @@ async fn one(
             caller.run(Command::IssueCert(arguments), Progress::none()).await?
         }
         ConsoleCommand::Login(arguments) => caller.login(arguments).await?,
+        ConsoleCommand::Shared(Command::Space(SpaceCommand::Usage(arguments)))
+            if !line.json && live::suits(parts) =>
+        {
+            caller.still_may(&Command::Space(SpaceCommand::Usage(arguments.clone()))).await?;
+            live::show(&caller, &arguments.space, parts).await?
+        }
         ConsoleCommand::Shared(command) => {
             let command = complete(&caller, command, parts, lines).await?;
             Reporter::to_channel(parts).listen(|progress| caller.run(command, progress)).await?
