@@ -122,6 +122,9 @@ fn on_a_terminal_usage_goes_on_until_a_key_is_pressed() {
     let (mallory, _) = platform.owner("mallory@example.com", "lair");
     let terminal = Terminal::run(&mallory.console_on_terminal(&words), 80, 24);
     eventually(|| terminal.screen(), |screen| screen.contains("error: no space named `room`"));
+    // Whose input has ended sees it once.
+    let closed = alice.ssh_with(&["-tt", "-o", "SetEnv=TERM=xterm"], "spaces", &words, b"");
+    assert!(closed.status == 0 && closed.stdout.contains("resource"), "{closed:?}");
     let dumb = alice.ssh_with(&["-tt", "-o", "SetEnv=TERM=dumb"], "spaces", &words, b"");
     assert!(dumb.stdout.starts_with("resource"), "{dumb:?}");
 }

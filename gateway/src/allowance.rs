@@ -12,7 +12,7 @@ pub(crate) fn disk(lifecycle: &Lifecycle, space: &Space) -> Allowance {
     Allowance {
         used: space.usage.disk_bytes.map(|bytes| bytes / MB),
         limit: space.spec.budget.disk_mb.map(|limit| u64::from(limit.get())),
-        bound: bound(lifecycle.disk_binding()),
+        bound: bound(lifecycle.disk_binding(space.id)),
     }
 }
 

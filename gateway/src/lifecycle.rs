@@ -178,13 +178,16 @@ impl Lifecycle {
     }
 
     /// What a Space uses now; `None` of one that does not run.
-    pub(crate) async fn reading(&self, id: SpaceId) -> Result<Option<Reading>, LifecycleError> {
-        Ok(self.provisioner.measure(id).await?)
+    pub(crate) async fn reading(&self, space: &Space) -> Result<Option<Reading>, LifecycleError> {
+        match space.observed {
+            Observed::Running => Ok(self.provisioner.measure(space.id).await?),
+            Observed::Absent | Observed::Stopped | Observed::Missing | Observed::Failed => Ok(None),
+        }
     }
 
     /// Whether the storage itself refuses what a Space may not write.
-    pub(crate) fn disk_binding(&self) -> Binding {
-        self.provisioner.disk_binding()
+    pub(crate) fn disk_binding(&self, id: SpaceId) -> Binding {
+        self.provisioner.disk_binding(id)
     }
 
     /// Whether a Space that has sent what it may is cut off.
@@ -227,7 +230,7 @@ impl Lifecycle {
         self.confirm(id, observed).await?;
         outcome?;
         // From the first moment on, and not from the next round.
-        let held = self.provisioner.disk_binding() == Binding::Hard;
+        let held = self.provisioner.disk_binding(id) == Binding::Hard;
         if !held && metering::writes(&space) == Writes::Refused {
             self.provisioner.bound_writes(id, Writes::Refused).await?;
         }

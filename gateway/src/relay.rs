@@ -9,7 +9,7 @@ mod traffic;
 mod window;
 
 pub(crate) use door::HoldAsked;
-pub(crate) use hub::Hub;
+pub(crate) use hub::{Hub, NoJobs};
 pub(crate) use ingress::{can_signal, window_size};
 pub(crate) use pump::{Begun, Ended, LEFTOVERS, SshChannel, Telling, begin, carry, run};
 pub(crate) use socket::{GuestReader, GuestWriter};

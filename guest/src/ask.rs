@@ -114,6 +114,9 @@ fn tell(held: &Held, json: bool) -> ExitCode {
     let until = match held {
         Held::Until(until) => Some(until),
         Held::Ended => None,
+        Held::Busy => {
+            return complain("too many holds are asked for at once", "try again in a minute", LATER);
+        }
         Held::Refused(why) => return complain(why, "`spaces space why`, outside, tells what keeps it up", 1),
     };
     if json {

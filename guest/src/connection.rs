@@ -60,9 +60,14 @@ pub(crate) async fn dial(socket: &Path, hello: Hello) -> Result<(FrameReader, Fr
 
 /// Connects without a wait: whoever listens has room at once, or it fails with [`io::ErrorKind::WouldBlock`].
 pub(crate) fn connect_now(path: &Path) -> io::Result<UnixStream> {
+    connect_to(&UnixAddr::new(path)?)
+}
+
+/// The same by an address.
+pub(crate) fn connect_to(address: &UnixAddr) -> io::Result<UnixStream> {
     let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
-    connect(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    connect(socket.as_raw_fd(), address)?;
     Ok(socket.into())
 }
 

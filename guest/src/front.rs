@@ -15,13 +15,15 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::UnixAddr;
+
 use spaces_link::{Reader, Writer, split};
 use spaces_protocol::frame::{Frame, FromGuest, Held, Hello, Hold, ToGuest};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
 use tokio::time;
 
-use crate::connection::{ConnectionError, dial};
+use crate::connection::{ConnectionError, connect_to, dial};
 use crate::space::Space;
 use crate::tasks;
 
@@ -31,20 +33,27 @@ const ASKING: usize = 4;
 /// How long all of it may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long to wait where nobody can be let in.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Where to ask, for the guest of this gateway socket: tests have many of them in one network.
-pub(crate) fn address(gateway: &Path) -> io::Result<SocketAddr> {
-    SocketAddr::from_abstract_name([b"spaces:", gateway.as_os_str().as_bytes()].concat())
+fn name(gateway: &Path) -> Vec<u8> {
+    [b"spaces:", gateway.as_os_str().as_bytes()].concat()
 }
 
 /// Answers whoever asks, for ever.
 pub(crate) async fn serve(space: Rc<Space>) -> io::Result<()> {
-    let listener = StdListener::bind_addr(&address(&space.socket)?)?;
+    let listener = StdListener::bind_addr(&SocketAddr::from_abstract_name(name(&space.socket))?)?;
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let asking = Arc::new(Semaphore::new(ASKING));
     loop {
         let Ok(permit) = Arc::clone(&asking).acquire_owned().await else { return Ok(()) };
-        let (stream, _address) = listener.accept().await?;
+        let Ok((stream, _address)) = listener.accept().await else {
+            // Out of descriptors or memory, mostly: what ends next makes room again.
+            time::sleep(PAUSE).await;
+            continue;
+        };
         let space = Rc::clone(&space);
         tasks::spawn("front", async move {
             // Whoever is gone, or says something else, needs no answer.
@@ -89,9 +98,8 @@ async fn forward(space: &Space, hold: Hold) -> Result<Held, ConnectionError> {
 
 /// Asks process 1: the other end of [`serve`], in a program.
 pub(crate) async fn ask(gateway: &Path, hold: Hold) -> Result<Held, ConnectionError> {
-    let stream = UnixStream::connect_addr(&address(gateway)?)?;
-    stream.set_nonblocking(true)?;
-    let (mut answers, mut asks): (Reader<ToGuest>, Writer<FromGuest>) = split(stream)?;
+    let (mut answers, mut asks): (Reader<ToGuest>, Writer<FromGuest>) =
+        split(connect_to(&UnixAddr::new_abstract(&name(gateway)).map_err(io::Error::from)?)?)?;
     asks.send(FromGuest::Hello(Hello::Hold(hold))).await?;
     match time::timeout(DEADLINE, answers.next()).await.map_err(io::Error::from)?? {
         Some(Frame::Message(ToGuest::Held(answer))) => Ok(answer),

@@ -103,6 +103,8 @@ pub enum Held {
     Ended,
     /// It was not; the text is for the person.
     Refused(String),
+    /// Too much is asked at once: later.
+    Busy,
 }
 
 /// From the gateway to a guest.

@@ -218,14 +218,11 @@ impl Provisioner for Docker {
         self.engine.ensure_isolated().await?;
         self.engine.bound_amount(blueprint).await?;
         machine.ensure_started(&self.engine, blueprint, progress).await?;
-        if let Err(error) = self.engine.run(blueprint.space).await {
+        if let Err(error) = self.engine.begin(blueprint.space).await {
             warn!(error = &error as &dyn std::error::Error, "what it uses cannot be read");
         }
         self.engine.bound_rate(blueprint).await;
-        // As with the rate: what could not be set is set in the next round, and shown as soft until then.
-        if let Err(error) = self.engine.bound_disk(blueprint.space, blueprint.disk_bytes).await {
-            warn!(error = &error as &dyn std::error::Error, "its quota could not be set");
-        }
+        self.engine.bound_disk(blueprint).await;
         Ok(())
     }
 
@@ -236,7 +233,8 @@ impl Provisioner for Docker {
     #[instrument(skip_all, fields(space = %blueprint.space))]
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
         self.machine(blueprint.space).await?.limit(blueprint).await?;
-        self.engine.bound_disk(blueprint.space, blueprint.disk_bytes).await
+        self.engine.bound_disk(blueprint).await;
+        Ok(())
     }
 
     fn egress_binding(&self) -> Binding {
@@ -250,12 +248,8 @@ impl Provisioner for Docker {
         self.engine.bound_egress(bounds).await
     }
 
-    fn disk_binding(&self) -> Binding {
-        self.engine.storage.binding()
-    }
-
-    async fn bound_disk(&self, space: SpaceId, bytes: Option<u64>) -> Result<(), ProvisionError> {
-        self.engine.bound_disk(space, bytes).await
+    fn disk_binding(&self, space: SpaceId) -> Binding {
+        self.engine.storage.binding(space)
     }
 
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
@@ -274,8 +268,8 @@ impl Provisioner for Docker {
         self.engine.measure_egress(space).await
     }
 
-    async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
-        self.engine.measure_disk(space).await
+    async fn measure_disk(&self, space: SpaceId, limit: Option<u64>) -> Result<Option<Disk>, ProvisionError> {
+        self.engine.measure_disk(space, limit).await
     }
 
     #[instrument(skip_all, fields(%space))]
@@ -289,6 +283,7 @@ impl Provisioner for Docker {
         // In this order: a network with a running container on it is not removed.
         machine.remove_container().await?;
         machine.remove_network().await?;
+        self.engine.storage.forget(space);
         // What is gone needs no rules; those that are left are looked at again in a moment.
         if let Err(error) = self.engine.leave(space).await {
             warn!(error = &error as &dyn std::error::Error, "the firewall could not be looked at");

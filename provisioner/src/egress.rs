@@ -16,6 +16,11 @@ pub struct Egress {
 }
 
 impl Egress {
+    /// Whether a quota that was set by this one is right for that one too.
+    pub(crate) fn leaves_as_much_as(&self, other: &Self) -> bool {
+        self.left == other.left && (self.left.is_none() || self.counted == other.counted)
+    }
+
     /// How many bytes more than the counter says now.
     pub(crate) fn left_after(&self, now: Option<&Counter>) -> Option<u64> {
         let sent = match (&self.counted, now) {

@@ -23,7 +23,15 @@ pub(crate) struct Firewall {
     installation: Installation,
     policy: NetworkPolicy,
     /// Held while rules are looked at and set, so that this is done once at a time.
-    standing: Mutex<Option<Standing>>,
+    known: Mutex<Known>,
+}
+
+/// What was put up.
+#[derive(Debug, Default)]
+struct Known {
+    rules: Option<Standing>,
+    /// What the quotas were set by last: for a Space that sends nothing there is nothing to set.
+    bounds: HashMap<SpaceId, Egress>,
 }
 
 /// Rules that were put up.
@@ -36,7 +44,7 @@ struct Standing {
 
 impl Firewall {
     pub(crate) fn new(installation: Installation, policy: NetworkPolicy) -> Self {
-        Self { installation, policy, standing: Mutex::new(None) }
+        Self { installation, policy, known: Mutex::default() }
     }
 
     /// Puts the rules up, unless they stand as they should.
@@ -46,18 +54,19 @@ impl Firewall {
             configured => configured.to_vec(),
         };
         let rules = rules::text(&self.installation, &self.policy, &resolvers);
-        let mut standing = self.standing.lock().await;
-        if let Some(known) = standing.as_ref().filter(|known| known.rules == rules) {
-            if self.list().await.is_ok_and(|listed| listed == known.listed) {
+        let mut known = self.known.lock().await;
+        if let Some(standing) = known.rules.as_ref().filter(|standing| standing.rules == rules) {
+            if self.list().await.is_ok_and(|listed| listed == standing.listed) {
                 return Ok(());
             }
             warn!("the firewall's rules were changed from outside");
         }
-        *standing = None;
+        // Whoever took the rules away may have taken the quotas too.
+        *known = Known::default();
         program::run("nft", &["-f", "-"], &rules).await?;
         let listed = self.list().await?;
         info!(table = rules::table(&self.installation), "the firewall's rules stand");
-        *standing = Some(Standing { rules, listed });
+        known.rules = Some(Standing { rules, listed });
         Ok(())
     }
 
@@ -70,8 +79,8 @@ impl Firewall {
 
     /// Takes them down. Those of a gateway that was killed, too.
     pub(crate) async fn remove(&self) -> Result<(), IsolationError> {
-        let mut standing = self.standing.lock().await;
-        *standing = None;
+        let mut known = self.known.lock().await;
+        *known = Known::default();
         let removal = rules::removal(&self.installation) + &egress::removal(&self.installation);
         program::run("nft", &["-f", "-"], &removal).await.map(drop)
     }
@@ -79,10 +88,13 @@ impl Firewall {
     /// From now on each of these Spaces can send so much more, if it has a network still: the rules of one that was
     /// removed meanwhile do not come back.
     pub(crate) async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), IsolationError> {
-        let _one_at_a_time = self.standing.lock().await;
-        let there = bounds.iter().filter(|(space, _bound)| self.expect_interface(*space).is_ok());
+        let mut known = self.known.lock().await;
+        let fresh = |(space, bound): &&(SpaceId, Egress)| {
+            known.bounds.get(space).is_none_or(|before| !before.leaves_as_much_as(bound))
+        };
+        let there = bounds.iter().filter(fresh).filter(|(space, _)| self.expect_interface(*space).is_ok());
         let there: Vec<_> = there.map(|(space, bound)| (*space, bound)).collect();
-        if there.is_empty() { Ok(()) } else { self.allow(&there).await }
+        if there.is_empty() { Ok(()) } else { self.allow(&mut known, &there).await }
     }
 
     /// The same of a Space whose network is about to be made.
@@ -91,17 +103,18 @@ impl Firewall {
         space: SpaceId,
         bound: &Egress,
     ) -> Result<(), IsolationError> {
-        let _one_at_a_time = self.standing.lock().await;
-        self.allow(&[(space, bound)]).await
+        let mut known = self.known.lock().await;
+        self.allow(&mut known, &[(space, bound)]).await
     }
 
     /// What is gone needs no quota.
     pub(crate) async fn forget_egress(&self, space: SpaceId) -> Result<(), IsolationError> {
-        let _one_at_a_time = self.standing.lock().await;
+        let mut known = self.known.lock().await;
+        known.bounds.remove(&space);
         self.set(&[(space, Quota::Endless)]).await
     }
 
-    async fn allow(&self, bounds: &[(SpaceId, &Egress)]) -> Result<(), IsolationError> {
+    async fn allow(&self, known: &mut Known, bounds: &[(SpaceId, &Egress)]) -> Result<(), IsolationError> {
         // In this order: what is sent between the two readings is then taken off twice, and not given away; the next
         // round puts that right.
         let standing = self.quotas().await?;
@@ -111,7 +124,9 @@ impl Firewall {
             (*space, Quota::of(bound.left_after(sent.as_ref()), standing.get(space)))
         };
         let quotas: Vec<_> = bounds.iter().map(quota).collect();
-        self.set(&quotas).await
+        self.set(&quotas).await?;
+        known.bounds.extend(bounds.iter().map(|(space, bound)| (*space, (*bound).clone())));
+        Ok(())
     }
 
     async fn set(&self, quotas: &[(SpaceId, Quota)]) -> Result<(), IsolationError> {

@@ -26,8 +26,8 @@ pub struct Counter {
 impl Counter {
     /// How much it has grown until it said `now`.
     pub(crate) fn grown(&self, now: &Self) -> u64 {
-        let same = self.from == now.from;
-        if same { now.seen.checked_sub(self.seen).unwrap_or(now.seen) } else { now.seen }
+        // A reading that another one has overtaken is none.
+        if self.from == now.from { now.seen.saturating_sub(self.seen) } else { now.seen }
     }
 }
 

@@ -48,12 +48,8 @@ pub trait Provisioner: Send + Sync {
     /// Holds what these machines send to these bounds from now on; the amounts also of those that do not run yet.
     async fn bound_egress(&self, bounds: &[(SpaceId, Egress)]) -> Result<(), ProvisionError>;
 
-    /// Whether [`Blueprint::disk_bytes`] holds anybody, here, as far as that was tried.
-    fn disk_binding(&self) -> Binding;
-
-    /// Holds what a machine that runs writes to so many bytes beyond its image, from now on. Where the storage has no
-    /// quota, or it does not run: `Ok`.
-    async fn bound_disk(&self, space: SpaceId, bytes: Option<u64>) -> Result<(), ProvisionError>;
+    /// Whether the storage itself held this machine to [`Blueprint::disk_bytes`] when it was looked at last.
+    fn disk_binding(&self, space: SpaceId) -> Binding;
 
     /// Lets the programs of a machine write to files, or not. One that does not run: `Ok`.
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError>;
@@ -67,8 +63,9 @@ pub trait Provisioner: Send + Sync {
     /// What a machine has sent until now, whether or not it runs, in bytes. `None` where that cannot be read.
     async fn measure_egress(&self, space: SpaceId) -> Option<Counter>;
 
-    /// What a machine has on disk beyond its image. Walks its files. Absent: `None`.
-    async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError>;
+    /// What a machine has on disk beyond its image. Walks its files where the storage has no quota, and sees to it that the
+    /// quota is this limit where it has. Absent: `None`.
+    async fn measure_disk(&self, space: SpaceId, limit: Option<u64>) -> Result<Option<Disk>, ProvisionError>;
 
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;

@@ -1,10 +1,35 @@
 //! The disk limit by the storage's own quota, where the engine keeps machines on btrfs: a machine is a subvolume there,
 //! and what it does not share with its image is what counts.
 //!
-//! A program in it may make subvolumes of its own, which the quota does not know: they are counted here, and what exceeds
-//! the limit with them is refused as where there is no quota at all.
+//! A program in it may make subvolumes of its own, which the quota does not know, and share files with them, which are then
+//! nobody's own: all that they refer to is counted here, and what exceeds the limit with them is refused as where there is no
+//! quota at all.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd as _;
 
 use crate::{Binding, IsolationError, program};
+
+/// More subvolumes of its own than this are as good as a full disk: each costs those who look at all of them.
+const MOST_INNER: usize = 1000;
+
+/// The root of a machine, held open: whatever becomes of its process, this is still it.
+#[derive(Debug)]
+pub(crate) struct Root {
+    _folder: File,
+    path: String,
+}
+
+impl Root {
+    /// That of this process.
+    pub(crate) fn of(pid: i32) -> io::Result<Self> {
+        let folder = File::open(format!("/proc/{pid}/root"))?;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), folder.as_raw_fd());
+        Ok(Self { _folder: folder, path })
+    }
+}
 
 /// What the quota of a machine says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,46 +46,41 @@ pub(crate) struct Quota {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Group {
     subvolume: u64,
+    referenced: u64,
     exclusive: u64,
     limit: Option<u64>,
 }
 
-/// What it says now of the machine of this process.
-pub(crate) async fn read(pid: i32) -> Result<Quota, IsolationError> {
-    let root = root(pid);
-    let shown = program::run("btrfs", &["qgroup", "show", "--raw", "-eF", &root], "").await?;
+/// What it says now.
+pub(crate) async fn read(root: &Root) -> Result<Quota, IsolationError> {
+    let root = root.path.as_str();
+    let shown = program::run("btrfs", &["qgroup", "show", "--raw", "-eF", root], "").await?;
     let own = groups(&shown).next().ok_or(IsolationError::NoQuota)?;
-    let listed = program::run("btrfs", &["subvolume", "list", "-p", &root], "").await?;
+    let listed = program::run("btrfs", &["subvolume", "list", "-p", root], "").await?;
     let inner = below(own.subvolume, &listed);
-    let mut bytes = own.exclusive;
-    if !inner.is_empty() {
-        // What was written is counted half a minute later otherwise; the quota itself knows at once, and has none of theirs.
-        let all = program::run("btrfs", &["qgroup", "show", "--raw", "--sync", "-e", &root], "").await?;
-        bytes += groups(&all)
-            .filter(|group| inner.contains(&group.subvolume))
-            .map(|group| group.exclusive)
-            .sum::<u64>();
-    }
-    let held = if inner.is_empty() { Binding::Hard } else { Binding::Soft };
-    Ok(Quota { bytes, limit: own.limit, held })
+    let (limit, held) = (own.limit, if inner.is_empty() { Binding::Hard } else { Binding::Soft });
+    let bytes = match inner.len() {
+        0 => own.exclusive,
+        1..=MOST_INNER => {
+            // What was written is counted half a minute later otherwise; the quota itself knows at once, but not of these.
+            let all = program::run("btrfs", &["qgroup", "show", "--raw", "--sync", "-e", root], "").await?;
+            let all = groups(&all).filter(|group| inner.contains(&group.subvolume));
+            all.fold(own.exclusive, |sum, group| sum.saturating_add(group.referenced))
+        }
+        _ => own.exclusive.max(limit.unwrap_or_default()),
+    };
+    Ok(Quota { bytes, limit, held })
 }
 
-/// Sets the limit, and turns quotas on if they are off.
-pub(crate) async fn set(pid: i32, limit: Option<u64>) -> Result<(), IsolationError> {
-    let (root, limit) = (root(pid), limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string()));
-    let set = ["qgroup", "limit", "-e", limit.as_str(), root.as_str()];
-    if program::run("btrfs", &set, "").await.is_ok() {
-        return Ok(());
+/// Sets the limit. Quotas that are off are turned on first, and what is there is counted.
+pub(crate) async fn set(root: &Root, limit: Option<u64>, off: bool) -> Result<(), IsolationError> {
+    let (root, limit) =
+        (root.path.as_str(), limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string()));
+    if off {
+        program::run("btrfs", &["quota", "enable", root], "").await?;
+        program::run("btrfs", &["quota", "rescan", "-w", root], "").await?;
     }
-    program::run("btrfs", &["quota", "enable", &root], "").await?;
-    // Only then what is there is counted.
-    program::run("btrfs", &["quota", "rescan", "-w", &root], "").await?;
-    program::run("btrfs", &set, "").await.map(drop)
-}
-
-/// As this host sees it, wherever it is mounted.
-fn root(pid: i32) -> String {
-    format!("/proc/{pid}/root")
+    program::run("btrfs", &["qgroup", "limit", "-e", &limit, root], "").await.map(drop)
 }
 
 /// `0/257  73383936  20955136  20971520  PATH`; groups of other levels are of no concern.
@@ -68,10 +88,10 @@ fn groups(shown: &str) -> impl Iterator<Item = Group> + '_ {
     shown.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let subvolume = words.next()?.strip_prefix("0/")?.parse().ok()?;
-        let exclusive = words.nth(1)?.parse().ok()?;
+        let (referenced, exclusive) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         // `none` where there is no limit.
         let limit = words.next()?.parse().ok();
-        Some(Group { subvolume, exclusive, limit })
+        Some(Group { subvolume, referenced, exclusive, limit })
     })
 }
 
@@ -81,15 +101,18 @@ fn below(subvolume: u64, listed: &str) -> Vec<u64> {
         let mut words = line.split_whitespace().skip_while(|found| *found != word);
         words.nth(1)?.parse::<u64>().ok()
     };
-    let parents: Vec<(u64, u64)> =
-        listed.lines().filter_map(|line| Some((number(line, "ID")?, number(line, "parent")?))).collect();
+    let mut children: HashMap<u64, Vec<u64>> = HashMap::new();
+    for line in listed.lines() {
+        if let (Some(id), Some(parent)) = (number(line, "ID"), number(line, "parent")) {
+            children.entry(parent).or_default().push(id);
+        }
+    }
     let mut found = vec![subvolume];
     let mut looked_at = 0;
-    while let Some(parent) = found.get(looked_at).copied() {
+    while let Some(parent) = found.get(looked_at) {
+        // Taken out, so that nobody is found twice.
+        found.extend(children.remove(parent).unwrap_or_default());
         looked_at += 1;
-        let children = parents.iter().filter(|(id, of)| *of == parent && !found.contains(id));
-        let children: Vec<u64> = children.map(|(id, _of)| *id).collect();
-        found.extend(children);
     }
     found.split_off(1)
 }
@@ -105,10 +128,11 @@ mod tests {
                      0/5              16384        16384           none   <toplevel>\n\
                      0/257         73383936     20955136       20971520   s1\n\
                      1/100                0            0           none   <0 member qgroups>\n";
-        let group = |subvolume, exclusive, limit| Group { subvolume, exclusive, limit };
+        let group =
+            |subvolume, referenced, exclusive, limit| Group { subvolume, referenced, exclusive, limit };
         assert_eq!(
             groups(shown).collect::<Vec<_>>(),
-            [group(5, 16384, None), group(257, 20_955_136, Some(20_971_520))]
+            [group(5, 16384, 16384, None), group(257, 73_383_936, 20_955_136, Some(20_971_520))]
         );
     }
 

@@ -151,7 +151,13 @@ impl Default for Known {
 
 impl Known {
     fn after(&self, reading: &Measured, month: &Month) -> Self {
-        let (egress, egress_counter) = step(&self.egress_counter, reading.egress.as_ref());
+        let (egress, egress_counter) = match &reading.egress {
+            // An interface is never another's of the same number: this reading was overtaken by another one.
+            Some(read) if read.from == self.egress_counter.from && read.seen < self.egress_counter.seen => {
+                (0, self.egress_counter.clone())
+            }
+            read => step(&self.egress_counter, read.as_ref()),
+        };
         let (cpu, cpu_counter) = step(&self.cpu_counter, reading.cpu.as_ref());
         let egress_before = if self.month == month.0 { self.egress } else { 0 };
         let most = reading.egress_most.map_or(u64::MAX, |most| most.max(egress_before));
@@ -256,12 +262,15 @@ mod tests {
             Measured { space: SpaceId::new(1), egress, egress_most: None, cpu: counter, disk_bytes: None }
         };
         let mut known = Known::default();
-        for (from, seen, sum) in [("a", 100, 100), ("a", 150, 150), ("b", 20, 170), ("b", 10, 180)] {
+        for (from, seen, sum) in [("a", 100, 100), ("a", 150, 150), ("b", 20, 170)] {
             known = known.after(&reading(from, seen), &month("2026-11"));
             assert_eq!((known.egress, known.cpu), (sum, sum), "{from} {seen}");
         }
-        known = known.after(&reading("b", 15), &month("2026-12"));
-        assert_eq!((known.egress, known.cpu), (5, 185));
+        // A cgroup's number is given out again; an interface's is not, so that its reading is an old one.
+        known = known.after(&reading("b", 10), &month("2026-11"));
+        assert_eq!((known.egress, known.cpu), (170, 180));
+        known = known.after(&reading("b", 25), &month("2026-12"));
+        assert_eq!((known.egress, known.cpu), (5, 195));
         let cut = |most, seen| Measured { egress_most: Some(most), ..reading("b", seen) };
         known = known.after(&cut(20, 100), &month("2026-12"));
         assert_eq!((known.egress, known.cpu), (20, 270), "what was refused was not sent");

@@ -47,6 +47,21 @@ fn a_hold_needs_no_key_and_says_until_when() {
     assert!(!why(&alice, "room").contains("hold"), "{}", why(&alice, "room"));
 }
 
+/// The attack: ask for holds again and again, each of which is a write to the platform's store.
+#[test]
+fn a_space_may_ask_for_so_many_holds_and_its_neighbour_is_not_held_up() {
+    let platform = Platform::start();
+    let (mallory, _) = platform.owner("mallory@example.com", "lair");
+    let (bob, _) = platform.owner("bob@example.com", "den");
+    let ask = "for i in $(seq 60); do spaces hold 1h >/dev/null 2>&1; echo $?; done";
+    let answers = mallory.ssh("lair", &[ask]).ok();
+    let of = |status: &str| answers.lines().filter(|line| *line == status).count();
+    assert!(of("0") >= 30 && of("75") >= 20 && of("0") + of("75") == 60, "{answers}");
+    let told = mallory.ssh("lair", &["spaces hold 1h"]).fails(75);
+    assert_eq!(told, "error: too many holds are asked for at once\nhint: try again in a minute\n");
+    assert!(bob.ssh("den", &["spaces hold 1h"]).ok().starts_with("the space stays up until "));
+}
+
 /// The attack: ask for holds as fast as can be, from many programs at once, to fill the platform's memory, log or store.
 #[test]
 fn a_flood_of_holds_waits_for_itself() {

@@ -7,7 +7,8 @@ use spaces_tests::{Engine, Person, Platform, eventually, run};
 
 use crate::python;
 
-/// Makes a subvolume, which btrfs lets any user do, and writes so many megabytes into it.
+/// Makes a subvolume, which btrfs lets any user do, writes so many megabytes into it, and has the files above share them,
+/// so that they are neither one's own.
 const SUBVOLUME: &str = "
 import fcntl, os, struct, sys
 home = os.open('/home/space', os.O_RDONLY)
@@ -16,6 +17,8 @@ written = 0
 with open('/home/space/inner/filler', 'wb', buffering=0) as filler:
     for _ in range(int(sys.argv[1])):
         written += filler.write(bytes(1000000))
+    with open('/home/space/shared', 'wb') as shared:
+        fcntl.ioctl(shared, 0x40049409, os.open(filler.name, os.O_RDONLY))
 print(written)
 ";
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::cursor::{Hide, Show};
 use ratatui::crossterm::execute;
-use ratatui::crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen};
+use ratatui::crossterm::terminal::{Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use russh::ChannelMsg;
@@ -75,12 +75,17 @@ async fn watch(
     let (mut history, mut before, mut shown) = (History::default(), None, None);
     let mut tick = interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut resized, mut leaving) = (None, false);
     loop {
-        // Both are safe to drop: nothing is half done where they wait.
+        // Both are safe to drop: nothing is half done where they wait. What is due is drawn first, whatever a client sends.
         tokio::select! {
+            biased;
             _ = tick.tick() => {
+                if let Some((columns, rows)) = resized.take() {
+                    screen.resize(columns, rows).map_err(|error| broken(&error))?;
+                }
                 let space = find(caller.platform, caller.person()?, reference).await?;
-                let reading = caller.platform.lifecycle.reading(space.id).await;
+                let reading = caller.platform.lifecycle.reading(&space).await;
                 let reading = (Instant::now(), reading.map_err(|error| error.explain(&reference.to_string()))?);
                 let usage = told(caller.platform, &space, &Now::between(before.take(), &reading));
                 before = Some(reading);
@@ -89,22 +94,24 @@ async fn watch(
                 shown = Some(usage);
                 send(parts, drawn.map_err(|error| broken(&error))?).await?;
             }
-            message = parts.ssh.read.wait() => match message {
+            message = parts.ssh.read.wait(), if !leaving => match message {
                 Some(ChannelMsg::Data { data }) => {
                     parts.ssh.window.free(data.len());
-                    if data.iter().any(|byte| leaves(*byte)) && let Some(usage) = shown {
-                        return Ok(usage);
-                    }
+                    leaving = data.iter().any(|byte| leaves(*byte));
                 }
                 Some(ChannelMsg::WindowChange { col_width, row_height, .. }) => {
-                    screen.resize(col_width, row_height).map_err(|error| broken(&error))?;
-                    tick.reset_after(SOON);
+                    // Who drags a corner sends many sizes; the first of them says when to draw.
+                    if resized.replace((col_width, row_height)).is_none() {
+                        tick.reset_after(SOON);
+                    }
                 }
-                Some(ChannelMsg::Eof | ChannelMsg::Close) | None => {
-                    return shown.ok_or_else(|| Failure::new(Code::Unavailable, "the terminal is gone"));
-                }
+                Some(ChannelMsg::Eof | ChannelMsg::Close) | None => leaving = true,
                 Some(_) => {}
             },
+        }
+        // Not before it was drawn once: whose input has ended wants to see it too.
+        if leaving && let Some(usage) = shown.take() {
+            return Ok(usage);
         }
     }
 }
@@ -138,10 +145,7 @@ struct Sheet(Arc<Mutex<Vec<u8>>>);
 impl Screen {
     fn new(size: WindowSize) -> io::Result<Self> {
         let sheet = Sheet::default();
-        let viewport = Viewport::Fixed(area(size.columns.into(), size.rows.into()));
-        let backend = CrosstermBackend::new(sheet.clone());
-        let terminal = Terminal::with_options(backend, TerminalOptions { viewport })?;
-        Ok(Self { terminal, sheet })
+        Ok(Self { terminal: terminal(&sheet, size.columns.into(), size.rows.into())?, sheet })
     }
 
     fn begin(&mut self) -> io::Result<Vec<u8>> {
@@ -154,14 +158,21 @@ impl Screen {
         Ok(self.sheet.take())
     }
 
+    /// A new terminal in the place of the old one, whose own `resize` asks the terminal that this process may have.
     fn resize(&mut self, columns: u32, rows: u32) -> io::Result<()> {
-        self.terminal.resize(area(columns, rows))
+        self.terminal = terminal(&self.sheet, columns, rows)?;
+        execute!(self.terminal.backend_mut(), Clear(ClearType::All))
     }
 
     fn draw(&mut self, draw: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<Vec<u8>> {
         self.terminal.draw(draw)?;
         Ok(self.sheet.take())
     }
+}
+
+fn terminal(sheet: &Sheet, columns: u32, rows: u32) -> io::Result<Terminal<CrosstermBackend<Sheet>>> {
+    let viewport = Viewport::Fixed(area(columns, rows));
+    Terminal::with_options(CrosstermBackend::new(sheet.clone()), TerminalOptions { viewport })
 }
 
 fn area(columns: u32, rows: u32) -> Rect {

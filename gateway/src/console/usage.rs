@@ -36,9 +36,8 @@ pub(super) struct Now {
 impl Now {
     async fn read(caller: &Caller<'_>, space: &Space) -> Result<Self, Failure> {
         let lifecycle = &caller.platform.lifecycle;
-        let reading = async || {
-            lifecycle.reading(space.id).await.map_err(|error| error.explain(&space.name.to_string()))
-        };
+        let reading =
+            async || lifecycle.reading(space).await.map_err(|error| error.explain(&space.name.to_string()));
         let first = reading().await?;
         if first.is_none() {
             return Ok(Self { first: None, second: None, between: MOMENT });
@@ -171,6 +170,7 @@ fn kept_up(caller: &Caller<'_>, space: &Space) -> Option<WhyReason> {
         }
         Work::Job(session, program) => format!("session {session} ran `{program}`"),
         Work::Held => "a hold kept it up".to_owned(),
+        Work::Unanswered => "its guest did not answer what runs in sessions".to_owned(),
         Work::Untold => "its guest, older than the platform, did not tell what ran in sessions".to_owned(),
     };
     let text = format!("without work for {} it is stopped; {} ago {what}", short(limit), short(ago));

@@ -19,12 +19,13 @@ use spaces_protocol::name::{Reason, SpaceId};
 use spaces_protocol::session::SessionNumber;
 use spaces_provisioner::{Counter, Reading};
 use spaces_store::{Desired, Hold, Observed, Space};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use super::{Lifecycle, LifecycleError, run};
-use crate::relay::HoldAsked;
+use crate::relay::{HoldAsked, NoJobs};
+use crate::tasks;
 
 /// Processor time that is work, in thousandths of a core: daemons that wait take less.
 const PROCESSOR: u64 = 20;
@@ -57,8 +58,10 @@ pub(crate) enum Work {
     Job(SessionNumber, String),
     /// Somebody in it wants it up.
     Held,
-    /// Nobody knows: its guest does not tell of jobs.
+    /// Nobody knows: its guest, older than this gateway, does not tell of jobs.
     Untold,
+    /// Nobody knows: its guest did not answer.
+    Unanswered,
 }
 
 /// What a Space did last.
@@ -77,6 +80,8 @@ pub(crate) struct Activity {
 pub(super) struct Idle {
     platform: Option<Duration>,
     known: Mutex<HashMap<SpaceId, Watched>>,
+    /// One round at a time: asking and stopping take longer than a reading.
+    round: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +111,7 @@ struct Quiet {
 
 impl Idle {
     pub(super) fn new(platform: Option<Duration>) -> Self {
-        Self { platform, known: Mutex::default() }
+        Self { platform, known: Mutex::default(), round: Arc::new(Semaphore::new(1)) }
     }
 
     fn limit(&self, space: &Space) -> Option<Duration> {
@@ -128,15 +133,16 @@ impl Idle {
     }
 
     /// Takes what a guest told, and says whether its Space is to be stopped.
-    fn told(&self, quiet: &Quiet, jobs: Option<Vec<Job>>) -> bool {
+    fn told(&self, quiet: &Quiet, jobs: Result<Vec<Job>, NoJobs>) -> bool {
         let mut known = self.known();
         let Some(watched) = known.get_mut(&quiet.space) else { return false };
         let now = Instant::now();
         watched.asked_at = Some(now);
         match jobs.map(|jobs| jobs.into_iter().next()) {
-            Some(None) => {}
-            Some(Some(job)) => watched.works(Work::Job(job.session, shortened(&job.program, 32)), now),
-            None => watched.works(Work::Untold, now),
+            Ok(None) => {}
+            Ok(Some(job)) => watched.works(Work::Job(job.session, shortened(&job.program, 32)), now),
+            Err(NoJobs::Unknown) => watched.works(Work::Untold, now),
+            Err(NoJobs::Silent) => watched.works(Work::Unanswered, now),
         }
         watched.worked_at.elapsed() >= quiet.limit
     }
@@ -224,7 +230,6 @@ impl Lifecycle {
     async fn take_hold(&self, space: SpaceId, asked: Asked) -> Result<Held, LifecycleError> {
         if asked.seconds == 0 {
             self.store.end_hold(space).await?;
-            info!(%space, "no hold any more");
             return Ok(Held::Ended);
         }
         let Ok(reason) = asked.reason.parse::<Reason>() else {
@@ -235,19 +240,27 @@ impl Lifecycle {
             return Ok(Held::Refused("a hold lasts seven days at most; take another one then".to_owned()));
         }
         let hold = Hold { until: Timestamp::now() + time, reason: reason.to_string() };
+        // It is as good as coming in: either the Space is not stopped any more, or it is too late.
+        if !self.hub.enter(space) {
+            return Ok(Held::Refused("the space is being stopped".to_owned()));
+        }
         let Some(standing) = self.store.hold(space, &hold).await? else {
             return Ok(Held::Refused("the space is being stopped".to_owned()));
         };
-        info!(%space, until = %standing.until, "held");
         Ok(Held::Until(format!("{:.0}", standing.until)))
     }
 
-    /// Stops those that have done no work for too long.
-    pub(super) async fn look_for_idle(
-        self: &Arc<Self>,
-        spaces: &[Space],
-        readings: &BTreeMap<SpaceId, Reading>,
-    ) {
+    /// Stops those that have done no work for too long. Nobody waits for it; while one round goes on, others are left out.
+    pub(super) fn look_for_idle(self: &Arc<Self>, spaces: Vec<Space>, readings: BTreeMap<SpaceId, Reading>) {
+        let Ok(round) = Arc::clone(&self.idle.round).try_acquire_owned() else { return };
+        let lifecycle = Arc::clone(self);
+        drop(tasks::spawn("idle", async move {
+            lifecycle.look_closer(&spaces, &readings).await;
+            drop(round);
+        }));
+    }
+
+    async fn look_closer(self: &Arc<Self>, spaces: &[Space], readings: &BTreeMap<SpaceId, Reading>) {
         let seen = |space: &Space| {
             let bytes = |reading: &Reading| {
                 let sent = reading.egress_bytes.as_ref().map(|counter| counter.seen);
@@ -263,13 +276,13 @@ impl Lifecycle {
             .filter_map(|space| Some((space, seen(space)?)))
             .collect();
         let quiet = self.idle.look(&running, Timestamp::now());
-        let look_closer = async |quiet: Quiet| {
-            let jobs = timeout(ASK, self.hub.jobs(quiet.space)).await.unwrap_or_default();
+        let ask = async |quiet: Quiet| {
+            let jobs = timeout(ASK, self.hub.jobs(quiet.space)).await.unwrap_or(Err(NoJobs::Silent));
             if self.idle.told(&quiet, jobs) {
                 self.stop_idle(quiet).await;
             }
         };
-        futures_util::stream::iter(quiet).for_each_concurrent(AT_ONCE, look_closer).await;
+        futures_util::stream::iter(quiet).for_each_concurrent(AT_ONCE, ask).await;
     }
 
     /// As a person would stop it, but that entering it starts it.

@@ -98,7 +98,7 @@ impl Lifecycle {
         let spaces = self.store.all_spaces().await?;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
         self.warn(&spaces, now, said);
-        self.look_for_idle(&spaces, &readings).await;
+        self.look_for_idle(spaces, readings);
         egress.and(disks)
     }
 
@@ -106,8 +106,11 @@ impl Lifecycle {
     fn warn(&self, spaces: &[Space], now: Timestamp, said: &mut Said) {
         said.retain(|id| spaces.iter().any(|space| space.id == id));
         for space in spaces {
-            for warning in said.news(space.id, allowance::warnings(self, space, now)) {
-                self.hub.announce(space.id, &format!("space {}: {}", space.name, warning.text));
+            let news = said.news(space.id, allowance::warnings(self, space, now));
+            let news: Vec<_> =
+                news.into_iter().map(|warning| format!("space {}: {}", space.name, warning.text)).collect();
+            if !news.is_empty() {
+                self.hub.announce(space.id, &news.join("\r\n"));
             }
         }
     }
@@ -189,12 +192,7 @@ impl Lifecycle {
                 }
                 // Also after a failure, so that the next ones have their turn.
                 disks.looked_at(space.id, cpu);
-                // Quotas of a storage are looked after here too: an engine's restart may have turned them off.
-                if let Err(error) = self.provisioner.bound_disk(space.id, disk_limit(space)).await {
-                    let error = &error as &dyn std::error::Error;
-                    warn!(space = %space.id, error, "its quota could not be set");
-                }
-                match self.provisioner.measure_disk(space.id).await {
+                match self.provisioner.measure_disk(space.id, disk_limit(space)).await {
                     Ok(Some(disk)) => {
                         disks.measured(space.id, disk);
                         measured.push(on_disk(space, disk));

@@ -43,6 +43,9 @@ const GREETING: usize = 32;
 /// How long one that was of no use counts among them.
 const WASTED: Duration = Duration::from_secs(1);
 
+/// Holds that programs in one Space may ask for, a minute.
+const ASKING: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
 /// Lines of the log a minute about the connections of one guest.
 const NEWS: NonZeroU32 = NonZeroU32::new(20).unwrap();
 
@@ -83,7 +86,20 @@ struct Shared {
     gate: Gate,
     notices: watch::Sender<Arc<str>>,
     holds: mpsc::Sender<HoldAsked>,
+    asking: DefaultDirectRateLimiter,
     news: DefaultDirectRateLimiter,
+}
+
+/// A ticket that nobody waits for any more once this is gone.
+struct Forgotten<'a> {
+    shared: &'a Shared,
+    ticket: u64,
+}
+
+impl Drop for Forgotten<'_> {
+    fn drop(&mut self) {
+        self.shared.waiting().remove(&self.ticket);
+    }
 }
 
 /// What came of a connection.
@@ -114,6 +130,7 @@ impl Door {
             gate: Gate::default(),
             notices: watch::Sender::new(Arc::from("")),
             holds: holds.clone(),
+            asking: RateLimiter::direct(Quota::per_minute(ASKING)),
             news: RateLimiter::direct(Quota::per_minute(NEWS)),
         });
         let accepting = Owned::spawn("door", accept(listener, Arc::clone(&shared)));
@@ -147,12 +164,13 @@ impl Door {
         }
         let (sender, receiver) = oneshot::channel();
         let ticket = self.shared.issue(sender);
+        // Also where whoever asks goes away before.
+        let _forgotten = Forgotten { shared: &self.shared, ticket };
         let asked = timeout(ANSWER, self.shared.ask(ticket)).await;
         let channel = match asked {
             Ok(()) => timeout(ANSWER, receiver).await,
             Err(elapsed) => Err(elapsed),
         };
-        self.shared.waiting().remove(&ticket);
         match channel {
             Ok(Ok(arrived)) => Ok(arrived),
             Ok(Err(_)) | Err(_) => Err(HubError::Silent),
@@ -307,12 +325,15 @@ async fn greet(stream: UnixStream, shared: Arc<Shared>) -> Use {
 
 /// Has the platform decide. A program that is told nothing asks again.
 async fn answer_hold(hold: Hold, mut writer: GuestWriter, shared: &Shared) {
-    let (answer, decided) = oneshot::channel();
-    let decision = match shared.holds.try_send(HoldAsked { space: shared.space, hold, answer }) {
-        Ok(()) => timeout(ANSWER, decided).await.ok().and_then(Result::ok),
-        Err(_full) => None,
+    let decision = async {
+        // Each is a write to the store, and a line of the log.
+        shared.asking.check().ok()?;
+        let (answer, decided) = oneshot::channel();
+        shared.holds.try_send(HoldAsked { space: shared.space, hold, answer }).ok()?;
+        info!(space = %shared.space, "a hold is asked for");
+        timeout(ANSWER, decided).await.ok()?.ok()
     };
-    let decision = decision.unwrap_or_else(|| Held::Refused("the platform is busy; try again".to_owned()));
+    let decision = decision.await.unwrap_or(Held::Busy);
     // Whoever does not wait for it is gone.
     drop(writer.message(ToGuest::Held(decision)).await);
 }

@@ -36,6 +36,15 @@ pub(crate) enum HubError {
     Broken(#[from] io::Error),
 }
 
+/// Why it is not known what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoJobs {
+    /// The guest is older than the question.
+    Unknown,
+    /// It does not answer.
+    Silent,
+}
+
 impl Hub {
     /// A hub whose sockets live below this folder, and what programs in Spaces ask for.
     pub(crate) fn new(folder: PathBuf, mapped_root: Option<MappedRoot>) -> (Self, mpsc::Receiver<HoldAsked>) {
@@ -58,14 +67,21 @@ impl Hub {
         self.opened(space).ok_or(HubError::Silent)?.channel().await
     }
 
-    /// What runs in the foreground of this Space's held terminals. `None`: its guest does not tell.
-    pub(crate) async fn jobs(&self, space: SpaceId) -> Option<Vec<Job>> {
-        let door = self.opened(space).filter(|door| door.guest_version() >= JOBS_SINCE)?;
-        let (mut reader, mut writer) = door.channel().await.ok()?;
-        writer.message(ToGuest::Begin(Task::ListJobs)).await.ok()?;
-        match reader.message().await {
-            Ok(FromGuest::Jobs(jobs)) => Some(jobs),
-            Ok(_) | Err(_) => None,
+    /// What runs in the foreground of this Space's held terminals.
+    pub(crate) async fn jobs(&self, space: SpaceId) -> Result<Vec<Job>, NoJobs> {
+        let door = self.opened(space).ok_or(NoJobs::Silent)?;
+        // 0 is one that has not come yet.
+        if (1..JOBS_SINCE).contains(&door.guest_version()) {
+            return Err(NoJobs::Unknown);
+        }
+        let (mut reader, mut writer) = door.channel().await.map_err(|_error| NoJobs::Silent)?;
+        let told = async {
+            writer.message(ToGuest::Begin(Task::ListJobs)).await?;
+            reader.message().await
+        };
+        match told.await {
+            Ok(FromGuest::Jobs(jobs)) => Ok(jobs),
+            Ok(_) | Err(_) => Err(NoJobs::Silent),
         }
     }
 

@@ -100,7 +100,7 @@ impl Engine {
         Ok(read.await.unwrap_or_default())
     }
 
-    /// Reads one. Asks the engine only where it runs since nobody looked.
+    /// Reads one that runs. Asks the engine only if nobody has looked at this run before.
     pub(super) async fn measure(self: &Arc<Self>, space: SpaceId) -> Result<Option<Reading>, ProvisionError> {
         let Some(run) = self.run(space).await? else { return Ok(None) };
         let engine = Arc::clone(self);
@@ -117,9 +117,19 @@ impl Engine {
     }
 
     /// What a machine has written beyond its image.
-    pub(super) async fn measure_disk(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
-        if let Some(quota) = self.quota(space).await? {
-            return Ok(Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }));
+    pub(super) async fn measure_disk(
+        &self,
+        space: SpaceId,
+        limit: Option<u64>,
+    ) -> Result<Option<Disk>, ProvisionError> {
+        match self.quota(space, limit).await {
+            Ok(Some(quota)) => {
+                return Ok(Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }));
+            }
+            Ok(None) => {}
+            Err(error) => {
+                warn!(%space, error = &error as &dyn std::error::Error, "its quota could not be read or set");
+            }
         }
         // The engine would walk the whole image too with some of its storage drivers.
         if let Some(layer) = self.run(space).await?.and_then(|run| run.layer.clone()) {
@@ -203,6 +213,16 @@ impl Engine {
         }
     }
 
+    /// A machine was started: finds what its kernel counts it by, which sets what has to be set there, so that it is held from
+    /// its first moment and not from the next reading.
+    pub(super) async fn begin(&self, space: SpaceId) -> Result<(), ProvisionError> {
+        if self.runs.present(space).is_none() {
+            let name = self.settings.installation.name_of(space);
+            self.look_up(self.client().await?, space, name).await?;
+        }
+        Ok(())
+    }
+
     /// The present run of one machine.
     pub(super) async fn run(&self, space: SpaceId) -> Result<Option<Arc<Run>>, ProvisionError> {
         match self.runs.present(space) {
@@ -245,6 +265,8 @@ impl Engine {
             Err(error) if error.is_status(404) => return Ok(None),
             Err(error) => return Err(error),
         };
+        // It may have been asked for by its name.
+        let container = found.id.unwrap_or(container);
         let pid = found.state.and_then(|state| state.pid);
         let layer = found.graph_driver.and_then(|driver| driver.data.get("UpperDir").map(PathBuf::from));
         let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) else {

@@ -35,8 +35,10 @@ async fn a_machine_that_runs_is_read_and_each_run_has_counters_of_its_own() -> R
     docker.ensure_running(&stage.blueprint(1), &Progress::none()).await?;
     let second = docker.measure_all().await?.remove(&space).context("a reading")?;
     assert_ne!(second.cpu_micros.context("its processor time")?.from, before.from);
-    assert!(docker.measure_disk(space).await?.is_some_and(|disk| disk.complete && disk.bytes < 1_000_000));
-    assert_eq!(docker.measure_disk(SpaceId::new(77)).await?, None);
+    assert!(
+        docker.measure_disk(space, None).await?.is_some_and(|disk| disk.complete && disk.bytes < 1_000_000)
+    );
+    assert_eq!(docker.measure_disk(SpaceId::new(77), None).await?, None);
     Ok(())
 }
 
