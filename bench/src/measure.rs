@@ -8,7 +8,9 @@ mod echo;
 mod files;
 mod forward;
 mod idle;
+mod neighbours;
 mod rate;
+mod reconcile;
 mod rest;
 mod scale;
 mod shared;
@@ -43,12 +45,16 @@ pub(crate) enum Measurement {
     Approve,
     /// Many Spaces on one machine
     Scale,
+    /// Many Spaces through a restart of their engine
+    Reconcile,
+    /// A neighbour's wait while a Space does its worst
+    Neighbours,
     /// Resident memory after the others
     After,
 }
 
 impl Measurement {
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Rest,
         Self::Idle,
         Self::Cold,
@@ -61,6 +67,8 @@ impl Measurement {
         Self::Attach,
         Self::Approve,
         Self::Scale,
+        Self::Reconcile,
+        Self::Neighbours,
         Self::After,
     ];
 
@@ -78,6 +86,8 @@ impl Measurement {
             Self::Attach => attach::measure(lab),
             Self::Approve => approve::measure(lab),
             Self::Scale => scale::measure(lab),
+            Self::Reconcile => reconcile::measure(lab),
+            Self::Neighbours => neighbours::measure(lab),
             Self::After => rest::measure(lab, "after all this"),
         }
     }
