@@ -1,6 +1,7 @@
 //! Puts the parts together, runs them until a signal, and takes them apart in order.
 
 use std::fmt::Write as _;
+use std::fs::TryLockError;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use spaces_store::Store;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -28,6 +29,10 @@ use crate::{audit, host_key, metrics, open_files, relay, ssh, tasks};
 /// How long the last entries of the audit trail may take to be written.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long the lock of a gateway that was just killed may outlive it: a process on its way to becoming another program has
+/// a copy of it.
+const HANDOVER: Duration = Duration::from_secs(1);
+
 /// What people come in by.
 struct Entrance {
     listener: TcpListener,
@@ -40,7 +45,7 @@ struct Entrance {
 /// Serves until SIGTERM or SIGINT. Spaces keep running, and the next start reaches them again.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     prepare_state(&config.state)?;
-    let _alone = lock_state(&config.state)?;
+    let _alone = lock_state(&config.state).await?;
     open_files::raise_limit();
     let host_key = host_key::load_or_create(&config.state)?;
     let mark = host_key::mark(host_key.public_key())?;
@@ -181,15 +186,19 @@ async fn bind_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
 }
 
 /// One gateway a state folder: two would fight over the sockets of the Spaces.
-fn lock_state(state: &Path) -> anyhow::Result<std::fs::File> {
+async fn lock_state(state: &Path) -> anyhow::Result<std::fs::File> {
     let path = state.join("lock");
     let file = std::fs::File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => {
-            anyhow::bail!("another gateway serves the state folder {}", state.display())
+    let began = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if began.elapsed() < HANDOVER => sleep(HANDOVER / 50).await,
+            Err(TryLockError::WouldBlock) => {
+                anyhow::bail!("another gateway serves the state folder {}", state.display())
+            }
+            Err(TryLockError::Error(error)) => return Err(error).context("cannot lock the state folder"),
         }
-        Err(std::fs::TryLockError::Error(error)) => Err(error).context("cannot lock the state folder"),
     }
 }
 
