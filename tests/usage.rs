@@ -147,6 +147,11 @@ fn a_budget_that_comes_to_its_end_is_told_at_open_terminals() {
         let screen = held.wait_for_line(said);
         assert_eq!(screen.lines().filter(|line| *line == said).count(), 1, "{screen}");
     }
+    // The shell that is told of a full disk lives on.
+    held.line("echo more > more");
+    eventually(|| held.screen(), |screen| screen.contains("write error: File too large"));
+    held.line("rm filler && echo $((40 + 2))");
+    held.wait_for_line("42");
     // What is no terminal carries what the program writes, and nothing else.
     alice.ssh("room", &["pkill sleep"]).ok();
     let mut carried = String::new();

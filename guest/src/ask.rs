@@ -117,7 +117,7 @@ fn tell(held: &Held, json: bool) -> ExitCode {
         Held::Busy => {
             return complain("too many holds are asked for at once", "try again in a minute", LATER);
         }
-        Held::Refused(why) => return complain(why, "`spaces space why`, outside, tells what keeps it up", 1),
+        Held::Refused(why) => return complain(why, "`spaces hold --help` tells what can be asked for", 1),
     };
     if json {
         return print(&format!("{}\n", serde_json::json!({ "until": until })), 0);

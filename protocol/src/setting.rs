@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::{Span, SpanRound, Unit};
 use serde::{Deserialize, Serialize};
 
 /// Whether people may forward ports, sockets, their agent and X11 into and out of a Space.
@@ -124,10 +125,14 @@ impl From<IdleStop> for String {
     }
 }
 
-/// A time as people write it, in one word: `1h30m`.
+/// A time as people write it, in one word: `1h30m`, `90d`.
 #[must_use]
 pub fn short(time: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(time.as_secs())).to_string().replace(' ', "")
+    let units = SpanRound::new().largest(Unit::Day).days_are_24_hours();
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    let span = Span::new().try_seconds(seconds).and_then(|span| span.round(units));
+    // Beyond all that there is of time.
+    span.map_or_else(|_| format!("{seconds}s"), |span| format!("{span:#}").replace(' ', ""))
 }
 
 #[cfg(test)]
@@ -136,7 +141,7 @@ mod tests {
 
     #[test]
     fn an_idle_time_is_read_as_it_is_shown() {
-        for text in ["default", "off", "1m", "1h30m", "7days"] {
+        for text in ["default", "off", "1m", "1h30m", "7d", "90d", "1d2h", "365d"] {
             assert_eq!(text.parse::<IdleStop>().unwrap().to_string(), text);
         }
         for text in ["", "never", "59s", "0s", "400d", "-1h", "2"] {

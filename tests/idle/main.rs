@@ -32,7 +32,10 @@ fn a_space_without_work_is_stopped_and_entering_it_starts_it_again() {
     let mut platform = platform("2s");
     let (alice, id) = platform.owner("alice@example.com", "room");
     alice.ssh("room", &["echo kept > file"]).ok();
+    let open = Terminal::run(&alice.console_on_terminal(&["connect", "room"]), 80, 24);
     wait_for_state(&alice, "room", "asleep");
+    open.wait_for_line("space room: it did no work for 2s and is stopped; entering starts it");
+    drop(open);
     let text = why(&alice, "room");
     assert!(
         text.starts_with(&format!("space {id} is asleep: it did no work, and was stopped at 2")),

@@ -113,7 +113,8 @@ pub(super) fn told(platform: &Platform, space: &Space, now: &Now) -> Usage {
 pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
     let space = find(caller.platform, caller.person()?, reference).await?;
     let now = Now::read(caller, &space).await?;
-    let mut reasons = vec![state_reason(&space, reference)];
+    let idle_stop = caller.platform.lifecycle.activity(&space).is_some();
+    let mut reasons = vec![state_reason(&space, reference, idle_stop)];
     reasons.extend(kept_up(caller, &space));
     reasons.extend(doing(&now));
     reasons.extend(held_back(&space, &now));
@@ -127,13 +128,16 @@ fn reason(code: &'static str, text: impl Into<String>) -> WhyReason {
     WhyReason { code, text: text.into() }
 }
 
-fn state_reason(space: &Space, reference: &SpaceReference) -> WhyReason {
+fn state_reason(space: &Space, reference: &SpaceReference, idle_stop: bool) -> WhyReason {
     match (space.desired, space.observed) {
         (Desired::Deleted, _) => reason("deleted", "it was deleted, and is being removed"),
         (_, Observed::Missing) => reason(
             "missing",
             format!("it was removed from the engine; `space up --space {reference}` makes it anew"),
         ),
+        (Desired::Running, Observed::Running) if idle_stop => {
+            reason("wanted", "it is wanted up until somebody stops it, or it does no work")
+        }
         (Desired::Running, Observed::Running) => reason("wanted", "it is wanted up until somebody stops it"),
         (Desired::Running, Observed::Absent) => reason("starting", "it is being made"),
         (Desired::Running, Observed::Failed) => {

@@ -17,6 +17,7 @@ use spaces_protocol::failure::shortened;
 use spaces_protocol::frame::{Held, Hold as Asked, Job};
 use spaces_protocol::name::{Reason, SpaceId};
 use spaces_protocol::session::SessionNumber;
+use spaces_protocol::setting::short;
 use spaces_provisioner::{Counter, Reading};
 use spaces_store::{Desired, Hold, Observed, Space};
 use tokio::sync::{Semaphore, mpsc};
@@ -303,6 +304,12 @@ impl Lifecycle {
                 lifecycle.hub.let_in(id);
                 return Err(error);
             }
+            let limit = short(quiet.limit);
+            let text = format!(
+                "space {}: it did no work for {limit} and is stopped; entering starts it",
+                space.name
+            );
+            lifecycle.hub.announce(id, &text);
             lifecycle.make_it_stop(id).await.map(drop)
         });
         // Logged where it ran; reconciliation stops what should be.
