@@ -2,10 +2,10 @@
 //! platform itself and its admins.
 
 use spaces_protocol::name::{Fingerprint, Role, Serial, SpaceId, SpaceReference};
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Sqlite, query::QueryAs};
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
-use crate::space::StoredSpace;
 use crate::{Granted, Space, Store, StoreError, UserId};
 
 /// What a person gets for naming a Space.
@@ -88,7 +88,7 @@ macro_rules! good_certificate {
 impl Store {
     /// The Spaces that this person owns or is a member of, by id; those being deleted too, until they are gone.
     pub async fn spaces_of(&self, user: UserId) -> Result<Vec<Granted<Space>>, StoreError> {
-        let spaces = self.select(sqlx::query_as(of_person!("")).bind(user.0)).await?;
+        let spaces = self.select(sqlx::query(of_person!("")).bind(user.0)).await?;
         Ok(spaces.into_iter().map(|space| granted(space, user)).collect())
     }
 
@@ -103,20 +103,16 @@ impl Store {
         // One look-up for both questions: each costs two changes of threads, and every channel asks.
         let query = match (reference, pass) {
             (SpaceReference::Id(id), Pass::Key(_)) => {
-                sqlx::query_as(of_person!("AND s.id = $2 ", good_key!())).bind(user.0).bind(id.number())
+                sqlx::query(of_person!("AND s.id = $2 ", good_key!())).bind(user.0).bind(id.number())
             }
             (SpaceReference::Id(id), Pass::Certificate { .. }) => {
-                sqlx::query_as(of_person!("AND s.id = $2 ", good_certificate!()))
-                    .bind(user.0)
-                    .bind(id.number())
+                sqlx::query(of_person!("AND s.id = $2 ", good_certificate!())).bind(user.0).bind(id.number())
             }
             (SpaceReference::Name(name), Pass::Key(_)) => {
-                sqlx::query_as(of_person!("AND s.name = $2 ", good_key!()))
-                    .bind(user.0)
-                    .bind(name.to_string())
+                sqlx::query(of_person!("AND s.name = $2 ", good_key!())).bind(user.0).bind(name.to_string())
             }
             (SpaceReference::Name(name), Pass::Certificate { .. }) => {
-                sqlx::query_as(of_person!("AND s.name = $2 ", good_certificate!()))
+                sqlx::query(of_person!("AND s.name = $2 ", good_certificate!()))
                     .bind(user.0)
                     .bind(name.to_string())
             }
@@ -135,9 +131,9 @@ impl Store {
     /// The Space of that id or name, whoever owns it: for platform admins.
     pub async fn find_any_space(&self, reference: &SpaceReference) -> Result<AnySpace, StoreError> {
         let query = match reference {
-            SpaceReference::Id(id) => sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number()),
+            SpaceReference::Id(id) => sqlx::query(select_spaces!("WHERE s.id = $1")).bind(id.number()),
             SpaceReference::Name(name) => {
-                sqlx::query_as(select_spaces!("WHERE s.name = $1")).bind(name.as_str().to_owned())
+                sqlx::query(select_spaces!("WHERE s.name = $1")).bind(name.as_str().to_owned())
             }
         };
         Ok(only(self.select(query).await?))
@@ -145,20 +141,18 @@ impl Store {
 
     /// Every Space, by id: for the platform itself.
     pub async fn all_spaces(&self) -> Result<Vec<Space>, StoreError> {
-        self.select(sqlx::query_as(select_spaces!(""))).await
+        self.select(sqlx::query(select_spaces!(""))).await
     }
 
     /// The Space of that id: for the platform itself.
     pub async fn space(&self, id: SpaceId) -> Result<Option<Space>, StoreError> {
-        let spaces = self.select(sqlx::query_as(select_spaces!("WHERE s.id = $1")).bind(id.number())).await?;
+        let spaces = self.select(sqlx::query(select_spaces!("WHERE s.id = $1")).bind(id.number())).await?;
         Ok(spaces.into_iter().next())
     }
 
-    async fn select(
-        &self,
-        query: QueryAs<'_, Sqlite, StoredSpace, SqliteArguments>,
-    ) -> Result<Vec<Space>, StoreError> {
-        query.fetch_all(&self.readers).await?.into_iter().map(StoredSpace::read).collect()
+    async fn select(&self, query: Query<'_, Sqlite, SqliteArguments>) -> Result<Vec<Space>, StoreError> {
+        let read = query.map(|row: SqliteRow| Space::read(&row)).fetch_all(&self.readers).await?;
+        read.into_iter().collect()
     }
 }
 

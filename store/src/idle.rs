@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use spaces_protocol::name::SpaceId;
 use spaces_protocol::setting::IdleStop;
 
-use crate::column::instant;
+use crate::column::{instant, long};
 use crate::{Desired, Store, StoreError};
 
 /// Keeps a Space up that does nothing.
@@ -68,10 +68,10 @@ pub(crate) fn idle_stop_column(setting: IdleStop) -> Option<i64> {
     }
 }
 
-pub(crate) fn read_idle_stop(seconds: Option<u64>) -> IdleStop {
-    match seconds {
+pub(crate) fn read_idle_stop(seconds: Option<i64>) -> Result<IdleStop, StoreError> {
+    Ok(match seconds {
         None => IdleStop::Default,
         Some(0) => IdleStop::Off,
-        Some(seconds) => IdleStop::After(Duration::from_secs(seconds)),
-    }
+        Some(seconds) => IdleStop::After(Duration::from_secs(long("spaces.idle_stop", seconds)?)),
+    })
 }

@@ -3,7 +3,7 @@
 use spaces_protocol::name::SpaceId;
 use spaces_protocol::setting::{Forwarding, IdleStop};
 
-use crate::column::{long, parsed};
+use crate::column::parsed;
 use crate::idle::{idle_stop_column, read_idle_stop};
 use crate::{Store, StoreError};
 
@@ -49,9 +49,7 @@ impl Store {
         set.map(|(forwarding, idle_stop)| {
             Ok(Settings {
                 forwarding: parsed("spaces.forwarding", &forwarding)?,
-                idle_stop: read_idle_stop(
-                    idle_stop.map(|seconds| long("spaces.idle_stop", seconds)).transpose()?,
-                ),
+                idle_stop: read_idle_stop(idle_stop)?,
             })
         })
         .transpose()

@@ -10,10 +10,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 use jiff::Timestamp;
 use spaces_protocol::name::{Email, SpaceId, SpaceName};
 use spaces_protocol::setting::{Forwarding, IdleStop};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 use crate::column::{UnknownWord, instant, long, parsed, unsigned, words};
 use crate::idle::{read_hold, read_idle_stop};
-use crate::usage::UsageColumns;
 use crate::{Budget, Hold, StoreError, Usage, UserId};
 
 /// What a Space is made of, and what it may use.
@@ -123,62 +124,35 @@ pub struct Space {
     pub created_at: Timestamp,
 }
 
-#[derive(sqlx::FromRow)]
-pub(crate) struct StoredSpace {
-    id: i64,
-    name: String,
-    owner_id: i64,
-    owner_email: String,
-    desired: String,
-    observed: String,
-    image: String,
-    cpu_millis: i64,
-    memory_mib: i64,
-    pids: i64,
-    disk_mb: i64,
-    egress_mb: i64,
-    egress_mbit: i64,
-    llm_tokens: i64,
-    limits: String,
-    forwarding: String,
-    idle_stop: Option<i64>,
-    asleep_at: Option<i64>,
-    hold_until: Option<i64>,
-    hold_reason: Option<String>,
-    created_at: i64,
-    #[sqlx(flatten)]
-    usage: UsageColumns,
-}
-
-impl StoredSpace {
-    pub(crate) fn read(self) -> Result<Space, StoreError> {
-        Ok(Space {
-            id: SpaceId::new(self.id),
-            name: parsed("spaces.name", &self.name)?,
-            owner: UserId(self.owner_id),
-            owner_email: parsed("users.email", &self.owner_email)?,
-            desired: Desired::read(&self.desired, self.asleep_at)?,
-            observed: parsed("spaces.observed", &self.observed)?,
-            spec: SpaceSpec {
-                image: self.image,
-                budget: Budget {
-                    cpu_millis: unsigned("spaces.cpu_millis", self.cpu_millis)?,
-                    memory_mib: unsigned("spaces.memory_mib", self.memory_mib)?,
-                    pids: unsigned("spaces.pids", self.pids)?,
-                    disk_mb: NonZeroU32::new(unsigned("spaces.disk_mb", self.disk_mb)?),
-                    egress_mb: NonZeroU32::new(unsigned("spaces.egress_mb", self.egress_mb)?),
-                    egress_mbit: NonZeroU32::new(unsigned("spaces.egress_mbit", self.egress_mbit)?),
-                    llm_tokens: NonZeroU64::new(long("spaces.llm_tokens", self.llm_tokens)?),
-                },
-            },
-            usage: self.usage.read()?,
-            limits: parsed("spaces.limits", &self.limits)?,
-            forwarding: parsed("spaces.forwarding", &self.forwarding)?,
-            idle_stop: read_idle_stop(
-                self.idle_stop.map(|seconds| long("spaces.idle_stop", seconds)).transpose()?,
-            ),
-            hold: read_hold(self.hold_until, self.hold_reason)?,
-            created_at: instant("spaces.created_at", self.created_at)?,
+impl Space {
+    /// What a row of [`select_spaces`] says. Text is parsed where it lies: lists of all Spaces read very many rows.
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: SpaceId::new(row.try_get("id")?),
+            name: parsed("spaces.name", row.try_get("name")?)?,
+            owner: UserId(row.try_get("owner_id")?),
+            owner_email: parsed("users.email", row.try_get("owner_email")?)?,
+            desired: Desired::read(row.try_get("desired")?, row.try_get("asleep_at")?)?,
+            observed: parsed("spaces.observed", row.try_get("observed")?)?,
+            spec: SpaceSpec { image: row.try_get("image")?, budget: read_budget(row)? },
+            usage: Usage::read(row)?,
+            limits: parsed("spaces.limits", row.try_get("limits")?)?,
+            forwarding: parsed("spaces.forwarding", row.try_get("forwarding")?)?,
+            idle_stop: read_idle_stop(row.try_get("idle_stop")?)?,
+            hold: read_hold(row.try_get("hold_until")?, row.try_get("hold_reason")?)?,
+            created_at: instant("spaces.created_at", row.try_get("created_at")?)?,
         })
     }
+}
+
+fn read_budget(row: &SqliteRow) -> Result<Budget, StoreError> {
+    Ok(Budget {
+        cpu_millis: unsigned("spaces.cpu_millis", row.try_get("cpu_millis")?)?,
+        memory_mib: unsigned("spaces.memory_mib", row.try_get("memory_mib")?)?,
+        pids: unsigned("spaces.pids", row.try_get("pids")?)?,
+        disk_mb: NonZeroU32::new(unsigned("spaces.disk_mb", row.try_get("disk_mb")?)?),
+        egress_mb: NonZeroU32::new(unsigned("spaces.egress_mb", row.try_get("egress_mb")?)?),
+        egress_mbit: NonZeroU32::new(unsigned("spaces.egress_mbit", row.try_get("egress_mbit")?)?),
+        llm_tokens: NonZeroU64::new(long("spaces.llm_tokens", row.try_get("llm_tokens")?)?),
+    })
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use spaces_protocol::name::SpaceId;
-use sqlx::SqliteConnection;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, SqliteConnection};
 
 use crate::column::long;
 use crate::{Store, StoreError};
@@ -67,6 +68,19 @@ impl Usage {
     #[must_use]
     pub fn egress_in(&self, month: &Month) -> u64 {
         if self.month.as_ref() == Some(month) { self.egress_bytes } else { 0 }
+    }
+
+    /// The columns of usage beside those of a Space, all of them empty before the first reading.
+    pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
+        let number =
+            |column: &'static str, number: Option<i64>| number.map(|number| long(column, number)).transpose();
+        Ok(Self {
+            month: row.try_get::<Option<String>, _>("month")?.map(Month),
+            egress_bytes: number("usage.egress_bytes", row.try_get("egress_bytes")?)?.unwrap_or_default(),
+            cpu_micros: number("usage.cpu_micros", row.try_get("cpu_micros")?)?.unwrap_or_default(),
+            disk_bytes: number("usage.disk_bytes", row.try_get("disk_bytes")?)?,
+            llm_tokens: number("usage.llm_tokens", row.try_get("used_tokens")?)?.unwrap_or_default(),
+        })
     }
 }
 
@@ -200,28 +214,6 @@ fn read(stored: StoredUsage) -> Result<Known, StoreError> {
 /// As the database keeps it.
 fn kept(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-/// Columns of usage beside those of a Space.
-#[derive(sqlx::FromRow)]
-pub(crate) struct UsageColumns {
-    month: Option<String>,
-    egress_bytes: Option<i64>,
-    cpu_micros: Option<i64>,
-    disk_bytes: Option<i64>,
-    used_tokens: Option<i64>,
-}
-
-impl UsageColumns {
-    pub(crate) fn read(self) -> Result<Usage, StoreError> {
-        Ok(Usage {
-            month: self.month.map(Month),
-            egress_bytes: long("usage.egress_bytes", self.egress_bytes.unwrap_or_default())?,
-            cpu_micros: long("usage.cpu_micros", self.cpu_micros.unwrap_or_default())?,
-            disk_bytes: self.disk_bytes.map(|bytes| long("usage.disk_bytes", bytes)).transpose()?,
-            llm_tokens: long("usage.llm_tokens", self.used_tokens.unwrap_or_default())?,
-        })
-    }
 }
 
 #[cfg(test)]
