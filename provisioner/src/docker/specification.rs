@@ -40,6 +40,10 @@ const EVERY_MAPPED_GROUP: &str = "0 65535";
 /// a virtual machine of a cloud) fails to start what asks for more than the engine itself has: 20,000 in one seen.
 const OPEN_FILES: i64 = 16_384;
 
+/// Swap of a machine: a page, which is as good as none. None at all, on cgroup version 2, runc leaves out of what it tells
+/// systemd, which takes the limit away when it reads its units anew, as each installation of a package has it do.
+const SWAP: i64 = 4096;
+
 /// Seconds that whoever stops the container without saying how long (such as an operator's `docker stop`)
 /// leaves to it.
 const STOP_TIMEOUT: i64 = 10;
@@ -78,7 +82,7 @@ fn host_config(blueprint: &Blueprint, settings: &DockerSettings) -> Result<HostC
         runtime: settings.runtime.clone(),
         nano_cpus: Some(nano_cpus(blueprint)),
         memory: Some(memory(blueprint)),
-        memory_swap: Some(memory(blueprint)),
+        memory_swap: Some(memory(blueprint) + SWAP),
         pids_limit: Some(i64::from(blueprint.pids)),
         ulimits: Some(vec![ResourcesUlimits {
             name: Some("nofile".to_owned()),
@@ -110,7 +114,7 @@ pub(super) fn limits(blueprint: &Blueprint) -> ContainerUpdateBody {
     ContainerUpdateBody {
         nano_cpus: Some(nano_cpus(blueprint)),
         memory: Some(memory(blueprint)),
-        memory_swap: Some(memory(blueprint)),
+        memory_swap: Some(memory(blueprint) + SWAP),
         pids_limit: Some(i64::from(blueprint.pids)),
         ..ContainerUpdateBody::default()
     }
@@ -120,7 +124,6 @@ fn nano_cpus(blueprint: &Blueprint) -> i64 {
     i64::from(blueprint.cpu_millis) * 1_000_000
 }
 
-/// Also of memory and swap together: equal means no swap.
 fn memory(blueprint: &Blueprint) -> i64 {
     i64::from(blueprint.memory_mib) * 1024 * 1024
 }
@@ -225,7 +228,7 @@ mod tests {
             "StopTimeout": 10,
             "HostConfig": {
                 "Memory": 536_870_912_i64,
-                "MemorySwap": 536_870_912_i64,
+                "MemorySwap": 536_875_008_i64,
                 "NanoCpus": 1_500_000_000_i64,
                 "Init": false,
                 "PidsLimit": 200,

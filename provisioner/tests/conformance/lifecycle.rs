@@ -106,7 +106,7 @@ async fn the_image_has_no_say_in_what_runs_and_the_limits_bind() -> Result<()> {
 
     let host = machine.host_config.context("no host config")?;
     assert_eq!(host.nano_cpus, Some(500_000_000));
-    assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some(64 << 20)));
+    assert_eq!((host.memory, host.memory_swap), (Some(64 << 20), Some((64 << 20) + 4096)));
     assert_eq!(host.pids_limit, Some(64));
     assert_eq!(host.privileged, Some(false));
 
@@ -161,7 +161,7 @@ async fn limits_bind_on_a_machine_that_runs_and_on_one_that_is_stopped() -> Resu
         let config = machine.host_config.context("no limits")?;
         let memory = i64::from(memory_mib) << 20;
         assert_eq!(config.nano_cpus, Some(500_000_000));
-        assert_eq!((config.memory, config.memory_swap), (Some(memory), Some(memory)));
+        assert_eq!((config.memory, config.memory_swap), (Some(memory), Some(memory + 4096)));
         assert_eq!(config.pids_limit, Some(i64::from(pids)));
         docker.ensure_stopped(space, GRACE).await?;
     }
