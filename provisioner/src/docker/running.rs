@@ -20,6 +20,9 @@ use crate::{Binding, Blueprint, Counter, Disk, Egress, ProvisionError, Reading, 
 /// Longest walk through the files of a machine.
 const WALK: Duration = Duration::from_secs(3);
 
+/// What the engine itself writes there is less.
+const MOST_LENT: u64 = 1_000_000;
+
 /// What is known of one machine's present run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
@@ -29,6 +32,8 @@ pub(super) struct Run {
     pub(super) cgroup: Cgroup,
     /// Where the files are that it wrote, where the engine keeps them apart from the image's.
     layer: Option<PathBuf>,
+    /// Files of the engine's own folder that the machine may write all the same: its /etc/hosts and such.
+    lent: Vec<PathBuf>,
 }
 
 /// The runs that are known, and the rates that they are held to.
@@ -122,9 +127,12 @@ impl Engine {
         space: SpaceId,
         limit: Option<u64>,
     ) -> Result<Option<Disk>, ProvisionError> {
+        let run = self.run(space).await?;
+        let lent = run.as_ref().map_or(0, |run| meter::taken(&run.lent));
         match self.quota(space, limit).await {
             Ok(Some(quota)) => {
-                return Ok(Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }));
+                let held = if lent > MOST_LENT { Binding::Soft } else { quota.held };
+                return Ok(Some(Disk { bytes: quota.bytes.saturating_add(lent), complete: true, held }));
             }
             Ok(None) => {}
             Err(error) => {
@@ -132,10 +140,10 @@ impl Engine {
             }
         }
         // The engine would walk the whole image too with some of its storage drivers.
-        if let Some(layer) = self.run(space).await?.and_then(|run| run.layer.clone()) {
+        if let Some(layer) = run.and_then(|run| run.layer.clone()) {
             let walk = move || meter::written(&layer, Instant::now() + WALK);
             if let Ok(Some(disk)) = tokio::task::spawn_blocking(walk).await {
-                return Ok(Some(disk));
+                return Ok(Some(Disk { bytes: disk.bytes.saturating_add(lent), ..disk }));
             }
         }
         let name = self.settings.installation.name_of(space);
@@ -146,7 +154,9 @@ impl Engine {
             Err(error) if error.is_status(404) => None,
             Err(error) => return Err(error),
         };
-        Ok(bytes.map(|bytes| Disk { bytes, complete: true, held: Binding::Soft }))
+        let disk =
+            |bytes: u64| Disk { bytes: bytes.saturating_add(lent), complete: true, held: Binding::Soft };
+        Ok(bytes.map(disk))
     }
 
     /// Before a machine runs: how much it may send.
@@ -269,6 +279,8 @@ impl Engine {
         let container = found.id.unwrap_or(container);
         let pid = found.state.and_then(|state| state.pid);
         let layer = found.graph_driver.and_then(|driver| driver.data.get("UpperDir").map(PathBuf::from));
+        let lent = [found.hosts_path, found.hostname_path, found.resolv_conf_path];
+        let lent = lent.into_iter().flatten().map(PathBuf::from).collect();
         let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) else {
             return Ok(None);
         };
@@ -290,7 +302,7 @@ impl Engine {
             Err(_crash) => None,
         };
         Ok(cgroup.map(|cgroup| {
-            let run = Arc::new(Run { container, pid, cgroup, layer });
+            let run = Arc::new(Run { container, pid, cgroup, layer, lent });
             self.runs.keep(space, &run);
             run
         }))

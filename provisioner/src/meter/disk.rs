@@ -39,6 +39,12 @@ pub(crate) fn written(layer: &Path, deadline: Instant) -> Option<Disk> {
     Some(Disk { bytes: walk.bytes, complete, held: Binding::Soft })
 }
 
+/// The room that these files take.
+pub(crate) fn taken(files: &[PathBuf]) -> u64 {
+    let blocks = files.iter().filter_map(|file| file.symlink_metadata().ok()).map(|file| file.blocks());
+    blocks.fold(0, u64::saturating_add).saturating_mul(BLOCK)
+}
+
 struct Walk {
     deadline: Instant,
     waiting: Vec<PathBuf>,
