@@ -44,6 +44,7 @@ fn the_doctor_finds_what_holds_and_what_does_not_and_leaves_nothing() {
             "the processor limit holds back",
             "the memory limit ends what exceeds it",
             "the limit of processes binds",
+            "the network rate holds back",
             "the network budget cuts and ssh goes on",
         ]
     );
@@ -54,7 +55,14 @@ fn the_doctor_finds_what_holds_and_what_does_not_and_leaves_nothing() {
     let (findings, status) = examine(&platform);
     let broken: Vec<_> =
         findings.iter().filter(|(_, holds)| holds == "no").map(|(promise, _)| promise.as_str()).collect();
-    assert_eq!(broken, ["the host cannot be reached", "the network budget cuts and ssh goes on"]);
+    assert_eq!(
+        broken,
+        [
+            "the host cannot be reached",
+            "the network rate holds back",
+            "the network budget cuts and ssh goes on"
+        ]
+    );
     assert_eq!(status, 1);
     assert_eq!(left_over(&platform), "");
     // A host on which no Space starts.

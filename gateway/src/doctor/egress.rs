@@ -1,4 +1,4 @@
-//! The attempt on the network budget: what a Space sends goes into an interface that leads nowhere, which counts it.
+//! The attempts on the network rate and budget: what a Space sends goes into an interface that leads nowhere, which counts it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::stage::{EGRESS_MB, PATIENT, Stage};
+use super::stage::{EGRESS_MB, NEIGHBOUR, PATIENT, Stage};
 use super::{Found, Verdict};
 
 /// So many doctors at once have addresses of their own.
@@ -80,6 +80,32 @@ async fn ip(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// So slow may the neighbour send, and for so long does it try.
+const RATE_MBIT: u64 = 1;
+const SENDING: u64 = 3;
+
+/// What the neighbour sends at that rate, which without it would be all of its budget.
+pub(super) async fn rate(stage: &Stage) -> anyhow::Result<Found> {
+    let words = ["admin", "set-budget", "--space", NEIGHBOUR, "--net-rate", &RATE_MBIT.to_string()];
+    stage.console(&words).await?.or_why_not()?;
+    let nowhere = Nowhere::make().await.context("run as root")?;
+    let sent = sent_by(stage, NEIGHBOUR, &nowhere, &format!("timeout {SENDING}")).await;
+    nowhere.remove().await;
+    let most = RATE_MBIT * SENDING * 1_000_000 / 8;
+    Ok(match sent? {
+        0 => Found::new(Verdict::No, NOTHING_SENT),
+        // What begins late also ends late, and a little goes at once.
+        sent if sent <= most * 2 => Found::new(Verdict::Yes, ""),
+        sent => Found::new(
+            Verdict::No,
+            format!(
+                "{sent} bytes went out in {SENDING} seconds at {RATE_MBIT} Mbit a second; it takes \
+                 `isolation.firewall = \"gateway\"`, `tc` and the kernel's tbf"
+            ),
+        ),
+    })
+}
+
 pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Found> {
     let nowhere = Nowhere::make().await.context("run as root")?;
     let finding = send(stage, &nowhere).await;
@@ -87,19 +113,24 @@ pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Found> {
     finding
 }
 
-async fn send(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
+const NOTHING_SENT: &str = "it cannot be tried: nothing was sent; the image has no `bash`";
+
+/// Has a Space send four times its budget, by this program's leave, and says how much of it went there.
+async fn sent_by(stage: &Stage, space: &str, nowhere: &Nowhere, by: &str) -> anyhow::Result<u64> {
     let before = nowhere.counted().await?;
-    let line = format!(
-        "bash -c 'dd if=/dev/zero bs=1000 count={} 2>/dev/null >/dev/udp/{}/9'; :",
-        EGRESS_MB * 4000,
-        nowhere.address
-    );
-    stage.run(PATIENT, &line).await?;
-    let sent = nowhere.counted().await? - before;
+    let (count, address) = (EGRESS_MB * 4000, &nowhere.address);
+    let line =
+        format!("{by} bash -c 'dd if=/dev/zero bs=1000 count={count} 2>/dev/null >/dev/udp/{address}/9'; :");
+    stage.run(space, &line).await?;
+    Ok(nowhere.counted().await? - before)
+}
+
+async fn send(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
+    let sent = sent_by(stage, PATIENT, nowhere, "").await?;
     let lives = stage.run(PATIENT, "true").await?.done;
     let most = EGRESS_MB * 1_000_000;
     Ok(match sent {
-        0 => Found::new(Verdict::No, "it cannot be tried: nothing was sent; the image has no `bash`"),
+        0 => Found::new(Verdict::No, NOTHING_SENT),
         // Headers of the link are counted here and not there.
         sent if sent <= most * 11 / 10 && lives => Found::new(Verdict::Yes, ""),
         sent => Found::new(

@@ -48,7 +48,7 @@ pub(super) struct Told {
 
 impl Told {
     /// What was said, where it was not done.
-    fn or_why_not(&self) -> anyhow::Result<()> {
+    pub(super) fn or_why_not(&self) -> anyhow::Result<()> {
         anyhow::ensure!(self.done, "{}", self.stderr.split_whitespace().collect::<Vec<_>>().join(" "));
         Ok(())
     }
