@@ -188,15 +188,18 @@ impl Machine<'_> {
             // Not made yet, gone, or where the rules do not see it: one that could be started must not be.
             engine.ensure_network(self).await?;
         }
+        engine.make_room(self, blueprint.disk_bytes).await;
         match self.start().await {
             // No container, or one whose network is gone: the next steps make whichever is missing.
             Err(error) if error.is_status(404) => {}
             started => return started,
         }
         engine.expect_facts().await?;
+        let size = engine.storage_size(blueprint.disk_bytes).await?;
         // Both to their end even if one fails: what is under way when this returns would outrun a removal.
         let (network, container) =
-            join(engine.ensure_network(self), self.ensure_container(blueprint, progress)).await;
+            join(engine.ensure_network(self), self.ensure_container(blueprint, size.as_deref(), progress))
+                .await;
         container.and(network)?;
         progress.say("starting the machine");
         match self.start().await {

@@ -101,7 +101,7 @@ async fn disk(stage: &Stage) -> anyhow::Result<Found> {
     let since = Instant::now();
     while since.elapsed() < NOTICED {
         // More each time, since on a slow host the first file was measured, and stopped, before it was whole.
-        if !stage.run(PATIENT, "head -c 1000000 /dev/zero >> filler").await?.done {
+        if !stage.run(PATIENT, "head -c 5000000 /dev/zero >> filler").await?.done {
             let fix = "writes stop once the files were measured, and not before";
             return Ok(Found::new(Verdict::Soft, fix));
         }

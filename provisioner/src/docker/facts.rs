@@ -1,10 +1,11 @@
 //! What the engine says of itself that machines depend on. Asked once: an engine that is set up otherwise holds other
 //! machines.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Engine;
 use super::deadline::{CALL, within};
+use crate::quota::xfs;
 use crate::{MappedRoot, ProvisionError};
 
 /// How the engine is set up.
@@ -16,11 +17,16 @@ pub(super) struct Facts {
 }
 
 /// How the engine's storage driver keeps machines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Driver {
     /// As subvolumes, for which there are quotas.
     Btrfs,
-    /// Without quotas that could be set anew while a machine runs.
+    /// As folders of XFS with quotas of projects.
+    Xfs {
+        /// Where it is mounted.
+        mount: PathBuf,
+    },
+    /// Without quotas that bind.
     Other,
 }
 
@@ -29,12 +35,20 @@ impl Engine {
         self.facts
             .get_or_try_init(async || {
                 let info = within("tell how it is set up", CALL, self.client().await?.info()).await?;
-                let driver =
-                    if info.driver.as_deref() == Some("btrfs") { Driver::Btrfs } else { Driver::Other };
                 let mapped =
                     info.security_options.unwrap_or_default().iter().any(|option| option == "name=userns");
-                let mapped_root =
-                    if mapped { info.docker_root_dir.as_deref().and_then(root_of) } else { None };
+                let data = info.docker_root_dir.unwrap_or_default();
+                let mapped_root = if mapped { root_of(&data) } else { None };
+                let driver = match info.driver.as_deref() {
+                    Some("btrfs") => Driver::Btrfs,
+                    // Whose users are not mapped may give a file to any project, another machine's too.
+                    Some("overlay2") if mapped => {
+                        let find = move || xfs::mount_of(Path::new(&data));
+                        let mount = tokio::task::spawn_blocking(find).await.unwrap_or_default();
+                        mount.map_or(Driver::Other, |mount| Driver::Xfs { mount })
+                    }
+                    Some(_) | None => Driver::Other,
+                };
                 let runtimes = info.runtimes.unwrap_or_default().into_keys().collect();
                 Ok(Facts { driver, mapped_root, runtimes })
             })

@@ -1,11 +1,12 @@
 //! A Space's container: make, start, stop, remove. Each takes "it is so already" for done.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use bollard::models::NetworkConnectRequest;
+use bollard::models::{DriverData, NetworkConnectRequest};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder,
-    WaitContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder,
+    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
 
@@ -15,6 +16,11 @@ use super::deadline::{CALL, within};
 use super::{Machine, pull, specification};
 use crate::error::accept;
 use crate::{Blueprint, Observed, Progress, ProvisionError};
+
+/// Where the engine keeps what was written over the image, if it does so in a folder of its own.
+pub(super) fn layer(driver: Option<DriverData>) -> Option<PathBuf> {
+    driver?.data.get("UpperDir").map(PathBuf::from)
+}
 
 impl Machine<'_> {
     /// Starts the container. One that runs already is fine: the client takes the engine's 304 for success.
@@ -26,31 +32,42 @@ impl Machine<'_> {
     pub(super) async fn ensure_container(
         &self,
         blueprint: &Blueprint,
+        size: Option<&str>,
         progress: &Progress,
     ) -> Result<(), ProvisionError> {
         progress.say("creating the machine");
         let since = Moment::now();
-        let mut created = self.create(blueprint).await;
+        let mut created = self.create(blueprint, size).await;
         // Nothing else that this call names can be missing.
         if created.as_ref().is_err_and(|error| error.is_status(404)) {
             pull::pull(self.client, &blueprint.image, progress).await?;
-            created = self.create(blueprint).await;
+            created = self.create(blueprint, size).await;
         }
         match created {
             Err(error) if error.is_status(409) && self.observe().await? == Observed::Absent => {
                 self.wait_for_creation(Kind::Container, &since).await;
-                accept(409, self.create(blueprint).await)
+                accept(409, self.create(blueprint, size).await)
             }
             created => accept(409, created),
         }
     }
 
-    async fn create(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
-        let body = specification::container(blueprint, self.settings)?;
+    async fn create(&self, blueprint: &Blueprint, size: Option<&str>) -> Result<(), ProvisionError> {
+        let body = specification::container(blueprint, self.settings, size)?;
         let options = CreateContainerOptionsBuilder::default().name(&self.name).build();
         within("create the container", CALL, self.client.create_container(Some(options), body))
             .await
             .map(drop)
+    }
+
+    /// Where the files are that it wrote. `None`: there is none, or they are not apart from the image's.
+    pub(super) async fn layer(&self) -> Result<Option<PathBuf>, ProvisionError> {
+        let inspected = self.client.inspect_container(&self.name, None::<InspectContainerOptions>);
+        match within("inspect the container", CALL, inspected).await {
+            Ok(found) => Ok(layer(found.graph_driver)),
+            Err(error) if error.is_status(404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives the container the network of its name in the place of one that is no more. One call, so that no

@@ -12,7 +12,7 @@ use spaces_protocol::name::SpaceId;
 use tracing::{debug, warn};
 
 use super::deadline::{CALL, within};
-use super::{Engine, survey};
+use super::{Engine, machine, survey};
 use crate::meter::{self, Cgroup, Interfaces};
 use crate::writes::{self, Writes};
 use crate::{Binding, Blueprint, Counter, Disk, Egress, ProvisionError, Reading, egress};
@@ -31,7 +31,7 @@ pub(super) struct Run {
     pub(super) pid: i32,
     pub(super) cgroup: Cgroup,
     /// Where the files are that it wrote, where the engine keeps them apart from the image's.
-    layer: Option<PathBuf>,
+    pub(super) layer: Option<PathBuf>,
     /// Files of the engine's own folder that the machine may write all the same: its /etc/hosts and such.
     lent: Vec<PathBuf>,
 }
@@ -59,7 +59,7 @@ impl Runs {
     }
 
     /// The present run, without asking the engine.
-    fn present(&self, space: SpaceId) -> Option<Arc<Run>> {
+    pub(super) fn present(&self, space: SpaceId) -> Option<Arc<Run>> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let run = Arc::clone(&runs.get(&space)?.run);
         run.cgroup.stands().then_some(run)
@@ -278,7 +278,7 @@ impl Engine {
         // It may have been asked for by its name.
         let container = found.id.unwrap_or(container);
         let pid = found.state.and_then(|state| state.pid);
-        let layer = found.graph_driver.and_then(|driver| driver.data.get("UpperDir").map(PathBuf::from));
+        let layer = machine::layer(found.graph_driver);
         let lent = [found.hosts_path, found.hostname_path, found.resolv_conf_path];
         let lent = lent.into_iter().flatten().map(PathBuf::from).collect();
         let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) else {

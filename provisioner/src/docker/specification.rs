@@ -53,6 +53,7 @@ const STOP_TIMEOUT: i64 = 10;
 pub(super) fn container(
     blueprint: &Blueprint,
     settings: &DockerSettings,
+    size: Option<&str>,
 ) -> Result<ContainerCreateBody, ProvisionError> {
     Ok(ContainerCreateBody {
         hostname: Some(blueprint.hostname.clone()),
@@ -66,12 +67,16 @@ pub(super) fn container(
         // An image may name another one, which the guest does not know.
         stop_signal: Some("SIGTERM".to_owned()),
         stop_timeout: Some(STOP_TIMEOUT),
-        host_config: Some(host_config(blueprint, settings)?),
+        host_config: Some(host_config(blueprint, settings, size)?),
         ..ContainerCreateBody::default()
     })
 }
 
-fn host_config(blueprint: &Blueprint, settings: &DockerSettings) -> Result<HostConfig, ProvisionError> {
+fn host_config(
+    blueprint: &Blueprint,
+    settings: &DockerSettings,
+    size: Option<&str>,
+) -> Result<HostConfig, ProvisionError> {
     let groups = if settings.mapped_root.is_some() { EVERY_MAPPED_GROUP } else { EVERY_GROUP };
     Ok(HostConfig {
         mounts: Some(vec![
@@ -97,6 +102,7 @@ fn host_config(blueprint: &Blueprint, settings: &DockerSettings) -> Result<HostC
             name: Some(RestartPolicyNameEnum::NO),
             maximum_retry_count: None,
         }),
+        storage_opt: size.map(|size| HashMap::from([owned(("size", size))])),
         init: Some(false),
         log_config: Some(HostConfigLogConfig {
             typ: Some("local".to_owned()),
@@ -208,13 +214,20 @@ mod tests {
 
     #[test]
     fn a_machine_runs_by_the_runtime_that_is_wanted() {
-        let body = container(&blueprint(), &settings(Some("runsc"))).unwrap();
+        let body = container(&blueprint(), &settings(Some("runsc")), None).unwrap();
         assert_eq!(body.host_config.unwrap().runtime.as_deref(), Some("runsc"));
     }
 
     #[test]
+    fn a_machine_is_told_its_size_where_the_storage_wants_it() {
+        let body = container(&blueprint(), &settings(None), Some("20000000")).unwrap();
+        let options = body.host_config.unwrap().storage_opt;
+        assert_eq!(options, Some(HashMap::from([("size".to_owned(), "20000000".to_owned())])));
+    }
+
+    #[test]
     fn a_container_is_exactly_this() {
-        let body = container(&blueprint(), &settings(None)).unwrap();
+        let body = container(&blueprint(), &settings(None), None).unwrap();
         let expected = serde_json::json!({
             "Hostname": "my-room",
             "User": "0:0",
@@ -256,7 +269,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_that_a_container_is_made_with() {
-        let made = serde_json::to_value(container(&blueprint(), &settings(None)).unwrap()).unwrap();
+        let made = serde_json::to_value(container(&blueprint(), &settings(None), None).unwrap()).unwrap();
         let update = serde_json::to_value(limits(&blueprint())).unwrap();
         let update = update.as_object().unwrap();
         let names: Vec<_> = update.keys().map(String::as_str).collect();
@@ -286,7 +299,7 @@ mod tests {
     fn a_path_that_the_engine_would_read_otherwise_is_refused() {
         let relative = Blueprint { guest: PathBuf::from("guest"), ..blueprint() };
         assert!(matches!(
-            container(&relative, &settings(None)),
+            container(&relative, &settings(None), None),
             Err(ProvisionError::UnusablePath { path }) if path == Path::new("guest")
         ));
     }

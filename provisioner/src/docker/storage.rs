@@ -1,15 +1,23 @@
 //! Whether a machine's disk limit holds in the engine's storage.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use spaces_protocol::name::SpaceId;
 use tracing::{info, warn};
 
-use super::Engine;
 use super::facts::Driver;
-use crate::quota::{self, Quota, Root};
-use crate::{Binding, Blueprint, ProvisionError};
+use super::running::Run;
+use super::{Engine, Machine};
+use crate::quota::Quota;
+use crate::quota::btrfs::{self, Root};
+use crate::quota::xfs::{self, Project};
+use crate::{Binding, Blueprint, IsolationError, ProvisionError};
+
+/// For what the engine makes to start a machine.
+const ROOM: u64 = 1 << 20;
+const LITTLE_ROOM: u64 = 1 << 16;
 
 /// How it was with each machine when it was looked at last.
 #[derive(Debug, Default)]
@@ -49,26 +57,93 @@ impl Engine {
         space: SpaceId,
         limit: Option<u64>,
     ) -> Result<Option<Quota>, ProvisionError> {
-        if self.facts().await?.driver == Driver::Other {
+        let driver = &self.facts().await?.driver;
+        if *driver == Driver::Other {
             return Ok(None);
         }
         let Some(run) = self.run(space).await? else { return Ok(None) };
+        let seen = match driver {
+            Driver::Btrfs => self.btrfs_quota(space, &run, limit).await,
+            Driver::Xfs { mount } => self.xfs_quota(space, &run, mount, limit).await,
+            Driver::Other => Ok(None),
+        };
+        if let Ok(None) = seen {
+            return Ok(None);
+        }
+        let binding = seen.as_ref().ok().and_then(Option::as_ref).map_or(Binding::Soft, |quota| quota.held);
+        self.storage.found(space, binding);
+        Ok(seen?)
+    }
+
+    async fn btrfs_quota(
+        &self,
+        space: SpaceId,
+        run: &Run,
+        limit: Option<u64>,
+    ) -> Result<Option<Quota>, IsolationError> {
         let Ok(root) = Root::of(run.pid) else { return Ok(None) };
         if !run.cgroup.stands() {
             // It ended: the number of its process may be another one's, and so may what was opened.
             return Ok(None);
         }
-        let seen = match quota::read(&root).await {
-            Ok(quota) if quota.limit == limit => Ok(quota),
+        match btrfs::read(&root).await {
+            Ok(quota) if quota.limit == limit => Ok(Some(quota)),
             read => {
                 self.storage.found(space, Binding::Soft);
-                quota::set(&root, limit, read.is_err()).await?;
+                btrfs::set(&root, limit, read.is_err()).await?;
                 info!(%space, limit, "its disk quota is set");
-                quota::read(&root).await
+                btrfs::read(&root).await.map(Some)
             }
+        }
+    }
+
+    async fn xfs_quota(
+        &self,
+        space: SpaceId,
+        run: &Run,
+        mount: &Path,
+        limit: Option<u64>,
+    ) -> Result<Option<Quota>, IsolationError> {
+        let Some(layer) = &run.layer else { return Ok(None) };
+        let Some(project) = Project::of(layer, mount).await? else { return Ok(None) };
+        let limit = xfs::kept(limit);
+        let quota = project.read().await?;
+        if quota.limit == limit {
+            return Ok(Some(quota));
+        }
+        self.storage.found(space, Binding::Soft);
+        project.set(limit).await?;
+        let quota = project.read().await?;
+        if quota.limit != limit {
+            return Err(IsolationError::NoQuota);
+        }
+        info!(%space, limit, "its disk quota is set");
+        Ok(Some(quota))
+    }
+
+    /// The engine makes folders in a machine's layer to start it, for which one that is full has no room. It has until
+    /// [`Self::bound_disk`].
+    pub(super) async fn make_room(&self, machine: &Machine<'_>, limit: Option<u64>) {
+        let (Some(limit), None) = (limit, self.runs.present(machine.space)) else { return };
+        let made = async {
+            let Driver::Xfs { mount } = &self.facts().await?.driver else { return Ok(()) };
+            let Some(layer) = machine.layer().await? else { return Ok(()) };
+            let Some(project) = Project::of(&layer, mount).await? else { return Ok(()) };
+            let used = project.read().await?.bytes;
+            // Little where the limit was lowered to below that, so that nobody gets far by starting it again and again.
+            let most = limit.saturating_add(ROOM).max(used.saturating_add(LITTLE_ROOM));
+            Ok::<_, ProvisionError>(project.set(Some(most)).await?)
         };
-        let binding = seen.as_ref().map_or(Binding::Soft, |quota| quota.held);
-        self.storage.found(space, binding);
-        Ok(Some(seen?))
+        if let Err(error) = made.await {
+            warn!(space = %machine.space, error = &error as &dyn std::error::Error, "it may be too full to start");
+        }
+    }
+
+    /// How large the engine has to be told that a new machine is, if at all.
+    pub(super) async fn storage_size(&self, limit: Option<u64>) -> Result<Option<String>, ProvisionError> {
+        match self.facts().await?.driver {
+            Driver::Xfs { .. } => Ok(Some(xfs::size(limit))),
+            Driver::Btrfs | Driver::Other => Ok(None),
+        }
     }
 }
