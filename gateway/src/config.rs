@@ -11,6 +11,7 @@ use figment::providers::{Env, Format, Toml};
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use spaces_provisioner::{Isolation, MappedRoot, NetworkPolicy, SubnetPool};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter};
 
 use crate::certificate::HostName;
 
@@ -65,7 +66,9 @@ pub(crate) struct EngineConfig {
 #[serde(deny_unknown_fields)]
 pub(crate) struct IsolationConfig {
     pub(crate) firewall: FirewallOwner,
+    #[serde(deserialize_with = "networks")]
     pub(crate) closed: Vec<IpNet>,
+    #[serde(deserialize_with = "networks")]
     pub(crate) open: Vec<IpNet>,
     pub(crate) resolvers: Vec<IpAddr>,
     /// None: users of Spaces are users of this host.
@@ -248,6 +251,7 @@ impl Config {
         }
         let never = [
             ("certificates.lifetime", certificates.lifetime < Duration::from_secs(1)),
+            ("access.auth_key_lifetime", self.access.auth_key_lifetime.is_zero()),
             ("metering.every", self.metering.every.is_zero()),
             ("engine.reconcile_every", self.engine.reconcile_every.is_zero()),
             ("limits.login_grace", self.limits.login_grace.is_zero()),
@@ -257,6 +261,18 @@ impl Config {
         ];
         if let Some((key, _)) = never.into_iter().find(|(_, zero)| *zero) {
             return fault(key, "zero would let nothing happen");
+        }
+        if self.metering.every > Duration::from_hours(1) {
+            return fault("metering.every", "more than an hour: limits would bind too late");
+        }
+        if !self.log.filter.split(',').all(is_directive) {
+            return fault(
+                "log.filter",
+                "neither a level (error, warn, info, debug, trace, off) nor a filter",
+            );
+        }
+        if !self.space.accept_env.iter().all(|pattern| is_variable(pattern)) {
+            return fault("space.accept_env", "not names of variables, with at most one `*`, at the end");
         }
         if self.space.cpu_millis < 10 {
             return fault("space.cpu_millis", "less than 10 cannot run anything");
@@ -303,6 +319,36 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
     humantime::parse_duration(&text).map_err(|_malformed| {
         serde::de::Error::custom(format!("`{text}` is not a time, such as 30s, 10m, 12h or 7d"))
     })
+}
+
+/// Of a filter of tracing. A word alone would be taken for a program's part and shut all others up: it is a typing error.
+fn is_directive(text: &str) -> bool {
+    let text = text.trim();
+    let known = text.contains(['=', '[']) || text.parse::<LevelFilter>().is_ok();
+    known && EnvFilter::try_new(text).is_ok()
+}
+
+/// The name of a variable, or how it begins.
+fn is_variable(pattern: &str) -> bool {
+    let name = pattern.strip_suffix('*').unwrap_or(pattern);
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !pattern.is_empty()
+        && name.bytes().all(in_name)
+        && !name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// Networks; an address is the network of it alone.
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: String| {
+        let network = text.parse().or_else(|_malformed| text.parse::<IpAddr>().map(IpNet::from));
+        network.map_err(|_malformed| {
+            serde::de::Error::custom(format!(
+                "`{text}` is neither a network, such as 10.1.0.0/16, nor an address"
+            ))
+        })
+    };
+    texts.into_iter().map(network).collect()
 }
 
 /// Empty is none.
@@ -361,6 +407,17 @@ mod tests {
     }
 
     #[test]
+    fn what_operators_write_in_other_ways_is_taken() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[isolation]\nopen = [\"10.0.0.7\", \"fd00::/64\"]\n\
+                    [log]\nfilter = \"info,spaces_gateway::relay=debug, off\"\n\
+                    [space]\naccept_env = [\"*\", \"_x1\"]\n";
+        std::fs::write(file.path(), text).unwrap();
+        let open = Config::load(Some(file.path())).unwrap().isolation.open;
+        assert_eq!(open, ["10.0.0.7/32".parse().unwrap(), "fd00::/64".parse().unwrap()]);
+    }
+
+    #[test]
     fn an_unknown_key_is_an_error_that_names_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "[space]\nimgae = \"x\"\n").unwrap();
@@ -380,6 +437,13 @@ mod tests {
             "[certificates]\nhost_names = [\"*\"]\n",
             "[certificates]\nlifetime = \"25h\"\n",
             "[certificates]\nlifetime = \"0s\"\n",
+            "[access]\nauth_key_lifetime = \"0s\"\n",
+            "[metering]\nevery = \"25h\"\n",
+            "[log]\nfilter = \"inof\"\n",
+            "[log]\nfilter = \"info,spaces_gateway=loud\"\n",
+            "[space]\naccept_env = [\"LANG\", \"L*NG\"]\n",
+            "[space]\naccept_env = [\"PATH=/tmp\"]\n",
+            "[isolation]\nopen = [\"mirror.example.com\"]\n",
         ] {
             std::fs::write(file.path(), text).unwrap();
             assert!(Config::load(Some(file.path())).is_err(), "{text}");
