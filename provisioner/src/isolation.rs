@@ -48,7 +48,7 @@ pub enum IsolationError {
         words: String,
     },
     /// The storage tells of no quota where it should have one.
-    #[error("`btrfs` shows no quota of this machine")]
+    #[error("the storage does not show that quota of this machine")]
     NoQuota,
     /// What it lists is not what it lists elsewhere.
     #[error("what `nft` lists cannot be read")]

@@ -15,9 +15,8 @@ use crate::quota::btrfs::{self, Root};
 use crate::quota::xfs::{self, Project};
 use crate::{Binding, Blueprint, IsolationError, ProvisionError};
 
-/// For what the engine makes to start a machine.
+/// For what the engine makes to start a machine, where nobody's program runs before the limit is back.
 const ROOM: u64 = 1 << 20;
-const LITTLE_ROOM: u64 = 1 << 16;
 
 /// How it was with each machine when it was looked at last.
 #[derive(Debug, Default)]
@@ -130,8 +129,8 @@ impl Engine {
             let Some(layer) = machine.layer().await? else { return Ok(()) };
             let Some(project) = Project::of(&layer, mount).await? else { return Ok(()) };
             let used = project.read().await?.bytes;
-            // Little where the limit was lowered to below that, so that nobody gets far by starting it again and again.
-            let most = limit.saturating_add(ROOM).max(used.saturating_add(LITTLE_ROOM));
+            // The limit may have been lowered to below that.
+            let most = limit.max(used).saturating_add(ROOM);
             Ok::<_, ProvisionError>(project.set(Some(most)).await?)
         };
         if let Err(error) = made.await {

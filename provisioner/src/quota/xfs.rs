@@ -12,6 +12,9 @@ use crate::{Binding, IsolationError, program};
 /// What the quota counts in.
 const KIB: u64 = 1024;
 
+/// It is kept in blocks of the file system, which are no larger than this.
+const BLOCK: u64 = 64 * KIB;
+
 /// A file for so many bytes of the limit: smaller ones take a block all the same, but for those with nothing in them.
 const BYTES_A_FILE: u64 = 4096;
 
@@ -47,7 +50,7 @@ pub(crate) fn size(limit: Option<u64>) -> String {
 
 /// The limit as the quota keeps it.
 pub(crate) fn kept(limit: Option<u64>) -> Option<u64> {
-    limit.map(|limit| limit / KIB * KIB)
+    limit.map(|limit| limit / BLOCK * BLOCK)
 }
 
 impl<'a> Project<'a> {
@@ -111,7 +114,7 @@ mod tests {
         assert_eq!(report(shown, 4_000_000_005), Some((8192, Some(40_960_000))));
         assert_eq!(report(shown, 5), Some((0, None)));
         assert_eq!(report(shown, 4), None);
-        assert_eq!(kept(Some(40_960_999)), Some(40_960_000));
+        assert_eq!(kept(Some(40_999_999)), Some(40_960_000));
     }
 
     #[test]
