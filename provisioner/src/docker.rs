@@ -153,10 +153,14 @@ impl Engine {
     async fn isolate_the_rest(&self) -> Result<(), ProvisionError> {
         let Some(firewall) = &self.firewall else { return Ok(()) };
         let _alone = self.networks.write().await;
-        if survey::networks(self.client().await?, &self.settings.installation).await?.is_empty() {
-            return Ok(firewall.remove().await?);
+        match survey::networks(self.client().await?, &self.settings.installation).await {
+            Ok(networks) if networks.is_empty() => Ok(firewall.remove().await?),
+            // The kernel can be asked about the rules though the engine does not answer.
+            listed => {
+                firewall.ensure().await?;
+                listed.map(drop)
+            }
         }
-        Ok(firewall.ensure().await?)
     }
 
     /// The client, in the API version that both sides speak. A client holds no connection, so one that was
@@ -188,8 +192,10 @@ impl Machine<'_> {
             // Not made yet, gone, or where the rules do not see it: one that could be started must not be.
             engine.ensure_network(self).await?;
         }
-        engine.make_room(self, blueprint.disk_bytes).await;
         match self.start().await {
+            Err(error) if error.says_full() && engine.make_room(self, blueprint.disk_bytes).await => {
+                return self.start().await;
+            }
             // No container, or one whose network is gone: the next steps make whichever is missing.
             Err(error) if error.is_status(404) => {}
             started => return started,

@@ -84,6 +84,13 @@ impl EngineFault {
 }
 
 impl ProvisionError {
+    /// Whether the engine had no room for what it was to do.
+    pub(crate) fn says_full(&self) -> bool {
+        let full =
+            |said: &str| said.contains("no space left on device") || said.contains("disk quota exceeded");
+        self.refusal().is_some_and(full)
+    }
+
     /// What the engine said, where it refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {

@@ -56,10 +56,14 @@ impl Firewall {
         let rules = rules::text(&self.installation, &self.policy, &resolvers);
         let mut known = self.known.lock().await;
         if let Some(standing) = known.rules.as_ref().filter(|standing| standing.rules == rules) {
-            if self.list().await.is_ok_and(|listed| listed == standing.listed) {
-                return Ok(());
+            match self.list().await {
+                Ok(listed) if listed == standing.listed => return Ok(()),
+                Ok(_changed) => warn!("the firewall's rules were changed from outside"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    warn!(error, "the firewall's rules cannot be listed: they are set once more");
+                }
             }
-            warn!("the firewall's rules were changed from outside");
         }
         // Whoever took the rules away may have taken the quotas too.
         *known = Known::default();

@@ -31,7 +31,7 @@ pub struct NetworkPolicy {
 pub enum IsolationError {
     /// A program that sets what the kernel does could not be run.
     #[error(
-        "`{program}` cannot be run; Debian's packages nftables, iproute2, util-linux and btrfs-progs have it"
+        "`{program}` cannot be run; Debian's packages nftables, iproute2, util-linux, btrfs-progs and xfsprogs have it"
     )]
     Program {
         /// Which.

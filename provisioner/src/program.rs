@@ -1,5 +1,6 @@
 //! Programs of this host that set what the kernel does: `nft` for rules, each run of which takes effect as a whole or
-//! not at all, `nsenter` and `tc` for what goes on within a network namespace, `btrfs` for quotas.
+//! not at all, `nsenter` and `tc` for what goes on within a network namespace, `btrfs`,
+//! `xfs_io` and `xfs_quota` for quotas.
 
 use std::process::Stdio;
 use std::time::Duration;

@@ -101,6 +101,7 @@ fn migrations() -> Migrator {
     let whole_budget = include_str!("../migrations/0005_whole_budget.sql").into_sql_str();
     let usage = include_str!("../migrations/0006_usage.sql").into_sql_str();
     let idle = include_str!("../migrations/0007_idle.sql").into_sql_str();
+    let swap = include_str!("../migrations/0008_swap.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -112,6 +113,7 @@ fn migrations() -> Migrator {
         simple(5, "whole budget", whole_budget),
         simple(6, "usage", usage),
         simple(7, "idle", idle),
+        simple(8, "swap", swap),
     ])
 }
 

@@ -125,7 +125,7 @@ pub struct Space {
 }
 
 impl Space {
-    /// What a row of [`select_spaces`] says. Text is parsed where it lies: lists of all Spaces read very many rows.
+    /// What a row of `select_spaces!` says. Text is parsed where it lies: lists of all Spaces read very many rows.
     pub(crate) fn read(row: &SqliteRow) -> Result<Self, StoreError> {
         Ok(Self {
             id: SpaceId::new(row.try_get("id")?),

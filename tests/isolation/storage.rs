@@ -93,7 +93,7 @@ fn a_disk_limit_of_the_storage_is_where_writes_stop() {
     assert_eq!(off.status, 0, "{off:?}");
     let seen = setting.platform.log().len();
     setting.engine.start_again();
-    setting.platform.wait_for_log_after(seen, "its disk quota is set");
+    setting.platform.wait_for_log_after(seen, "a disk quota is set");
     eventually(|| setting.mallory.ssh("lair", &["true"]), |output| output.status == 0);
     assert!((17_000_000..=20_000_000).contains(&setting.fill("filler", 30).0));
     setting.mallory.ssh("lair", &["rm filler"]).ok();

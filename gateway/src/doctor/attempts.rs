@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::stage::{CPU_MILLIS, DISK_MB, MEMORY_MIB, PATIENT, PIDS, Stage};
 use super::{Finding, Found, Verdict, egress, network};
 use crate::config::Config;
 
-/// How long a soft limit of the disk may take to be noticed.
-const NOTICED: Duration = Duration::from_secs(20);
-
-/// Between two looks, where nothing tells of a change.
-const STEP: Duration = Duration::from_millis(250);
+/// In so many steps, and with as long between them, as much again as its limit is written to a disk whose limit is soft.
+const STEPS: u64 = 25;
+const STEP: Duration = Duration::from_millis(800);
 
 /// Each in turn, so that none disturbs another.
 pub(super) async fn all(config: &Config, stage: &Stage) -> Vec<Finding> {
@@ -81,12 +79,16 @@ async fn pids(stage: &Stage) -> anyhow::Result<Found> {
     // Each number is printed once one more runs; a shell that cannot start one ends, and all that it started with it.
     let most = PIDS * 2;
     let line = format!(
-        "setsid -w sh -c 'trap \"kill 0\" EXIT; i=0; while [ $i -lt {most} ]; do sleep 50 & i=$((i+1)); echo $i; done' 2>/dev/null"
+        "sh -c 'trap \"kill \\$all\" EXIT; i=0; while [ $i -lt {most} ]; do sleep 50 & all=\"$all $!\"; i=$((i+1)); echo $i; done' \
+         2>/dev/null"
     );
     let told = stage.run(PATIENT, &line).await?;
     let started: u64 = told.stdout.lines().last().and_then(|line| line.parse().ok()).unwrap_or_default();
     let fix = "is the pids cgroup controller of this host on?";
-    Ok(Found::if_so((1..PIDS).contains(&started), fix))
+    Ok(match started {
+        0 => Found::new(Verdict::No, "it cannot be tried: nothing was started"),
+        _ => Found::if_so(started < PIDS, fix),
+    })
 }
 
 async fn disk(stage: &Stage) -> anyhow::Result<Found> {
@@ -98,10 +100,10 @@ async fn disk(stage: &Stage) -> anyhow::Result<Found> {
         let near = !filled.done && (limit * 9 / 10..=limit).contains(&written);
         return Ok(Found::if_so(near, format!("writes stopped at {written} of {limit} bytes")));
     }
-    let since = Instant::now();
-    while since.elapsed() < NOTICED {
+    for _step in 0..STEPS {
         // More each time, since on a slow host the first file was measured, and stopped, before it was whole.
-        if !stage.run(PATIENT, "head -c 5000000 /dev/zero >> filler").await?.done {
+        let told = stage.run(PATIENT, &format!("head -c {} /dev/zero >> filler", limit / STEPS)).await?;
+        if told.stderr.contains("File too large") {
             let fix = "writes stop once the files were measured, and not before";
             return Ok(Found::new(Verdict::Soft, fix));
         }
@@ -111,9 +113,9 @@ async fn disk(stage: &Stage) -> anyhow::Result<Found> {
     Ok(Found::new(Verdict::No, fix))
 }
 
-/// A word of what `space usage` says of this resource.
-async fn figure(stage: &Stage, resource: &str, of: &str) -> anyhow::Result<Value> {
+/// What `space usage` has in this field of a resource.
+async fn figure(stage: &Stage, resource: &str, field: &str) -> anyhow::Result<Value> {
     let told = stage.console(&["space", "usage", "--space", PATIENT, "--json"]).await?;
     let mut usage: Value = serde_json::from_str(&told.stdout).unwrap_or_default();
-    Ok(usage.get_mut(resource).and_then(|figure| figure.get_mut(of)).map(Value::take).unwrap_or_default())
+    Ok(usage.get_mut(resource).and_then(|figure| figure.get_mut(field)).map(Value::take).unwrap_or_default())
 }

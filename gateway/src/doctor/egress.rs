@@ -82,24 +82,24 @@ async fn ip(arguments: &[&str]) -> anyhow::Result<()> {
 
 /// So slow may the neighbour send, and for so long does it try.
 const RATE_MBIT: u64 = 1;
-const SENDING: u64 = 3;
+const SENDING: Duration = Duration::from_secs(3);
 
 /// What the neighbour sends at that rate, which without it would be all of its budget.
 pub(super) async fn rate(stage: &Stage) -> anyhow::Result<Found> {
     let words = ["admin", "set-budget", "--space", NEIGHBOUR, "--net-rate", &RATE_MBIT.to_string()];
     stage.console(&words).await?.or_why_not()?;
     let nowhere = Nowhere::make().await.context("run as root")?;
-    let sent = sent_by(stage, NEIGHBOUR, &nowhere, &format!("timeout {SENDING}")).await;
+    let sent = sent_by(stage, NEIGHBOUR, &nowhere, Some(SENDING)).await;
     nowhere.remove().await;
-    let most = RATE_MBIT * SENDING * 1_000_000 / 8;
+    let most = RATE_MBIT * SENDING.as_secs() * 1_000_000 / 8;
     Ok(match sent? {
         0 => Found::new(Verdict::No, NOTHING_SENT),
-        // What begins late also ends late, and a little goes at once.
+        // A little goes at once.
         sent if sent <= most * 2 => Found::new(Verdict::Yes, ""),
         sent => Found::new(
             Verdict::No,
             format!(
-                "{sent} bytes went out in {SENDING} seconds at {RATE_MBIT} Mbit a second; it takes \
+                "{sent} bytes went out in {SENDING:?} at {RATE_MBIT} Mbit a second; it takes \
                  `isolation.firewall = \"gateway\"`, `tc` and the kernel's tbf"
             ),
         ),
@@ -113,20 +113,25 @@ pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Found> {
     finding
 }
 
-const NOTHING_SENT: &str = "it cannot be tried: nothing was sent; the image has no `bash`";
+const NOTHING_SENT: &str = "it cannot be tried: nothing was sent; has the image `bash` and `timeout`?";
 
-/// Has a Space send four times its budget, by this program's leave, and says how much of it went there.
-async fn sent_by(stage: &Stage, space: &str, nowhere: &Nowhere, by: &str) -> anyhow::Result<u64> {
+/// Has a Space send four times its budget, or as much as it can in that time, and says how much of it went there.
+async fn sent_by(
+    stage: &Stage,
+    space: &str,
+    nowhere: &Nowhere,
+    time: Option<Duration>,
+) -> anyhow::Result<u64> {
     let before = nowhere.counted().await?;
     let (count, address) = (EGRESS_MB * 4000, &nowhere.address);
-    let line =
-        format!("{by} bash -c 'dd if=/dev/zero bs=1000 count={count} 2>/dev/null >/dev/udp/{address}/9'; :");
-    stage.run(space, &line).await?;
+    let timeout = time.map(|time| format!("timeout {} ", time.as_secs())).unwrap_or_default();
+    let send = format!("dd if=/dev/zero bs=1000 count={count} 2>/dev/null >/dev/udp/{address}/9");
+    stage.run(space, &format!("{timeout}bash -c '{send}'; :")).await?;
     Ok(nowhere.counted().await? - before)
 }
 
 async fn send(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
-    let sent = sent_by(stage, PATIENT, nowhere, "").await?;
+    let sent = sent_by(stage, PATIENT, nowhere, None).await?;
     let lives = stage.run(PATIENT, "true").await?.done;
     let most = EGRESS_MB * 1_000_000;
     Ok(match sent {

@@ -1,7 +1,7 @@
 //! Why a Space is not as it should be, and what its person reads of it.
 
 use spaces_protocol::failure::{Code, Failure};
-use spaces_provisioner::{ImageNameError, ProvisionError};
+use spaces_provisioner::{ImageNameError, IsolationError, ProvisionError};
 use spaces_store::{Overdraft, StoreError};
 
 /// Why an operation on a Space did not succeed.
@@ -40,6 +40,17 @@ impl LifecycleError {
     /// Whether the engine went away, so that it has to be looked at anew when it is back.
     pub(crate) fn is_engine_away(&self) -> bool {
         matches!(self, Self::Provision(ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded))
+    }
+
+    /// Whether the engine, or a program, took longer than it may.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(
+            self,
+            Self::Provision(
+                ProvisionError::DeadlineExceeded { .. }
+                    | ProvisionError::Isolation(IsolationError::DeadlineExceeded { .. })
+            )
+        )
     }
 
     /// What the engine said, where it refused.

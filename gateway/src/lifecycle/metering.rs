@@ -192,10 +192,12 @@ impl Lifecycle {
                 }
                 // Also after a failure, so that the next ones have their turn.
                 disks.looked_at(space.id, cpu);
-                match self.provisioner.measure_disk(space.id, disk_limit(space)).await {
+                // Read again: the round began a while ago, and somebody may have been given another limit since.
+                let Ok(space) = self.stored(space.id).await else { continue };
+                match self.provisioner.measure_disk(space.id, disk_limit(&space)).await {
                     Ok(Some(disk)) => {
                         disks.measured(space.id, disk);
-                        measured.push(on_disk(space, disk));
+                        measured.push(on_disk(&space, disk));
                     }
                     Ok(None) => {}
                     Err(error) => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use spaces_protocol::name::SpaceId;
-use spaces_provisioner::{Observed as Found, Progress, ProvisionError};
+use spaces_provisioner::{Observed as Found, Progress};
 use spaces_store::{Desired, Limits, Observed, Space};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
@@ -123,16 +123,14 @@ impl Lifecycle {
     /// That they are not must not keep us from looking after them: those that run go on, and no other one starts.
     async fn keep_apart(&self) -> Result<(), LifecycleError> {
         match self.provisioner.ensure_isolated().await.map_err(LifecycleError::from) {
-            Err(error @ LifecycleError::Provision(ProvisionError::Isolation(_))) => {
-                error!(error = &error as &dyn std::error::Error, "spaces are not kept apart");
+            // The rules that stand go on holding.
+            Err(error) if error.is_late() => {
+                let error = &error as &dyn std::error::Error;
+                warn!(error, "whether spaces are kept apart could not be told in time");
                 Ok(())
             }
-            // The rules that stand go on holding.
             Err(error) if !error.is_engine_away() => {
-                warn!(
-                    error = &error as &dyn std::error::Error,
-                    "whether spaces are kept apart was not looked at"
-                );
+                error!(error = &error as &dyn std::error::Error, "spaces are not kept apart");
                 Ok(())
             }
             outcome => outcome,

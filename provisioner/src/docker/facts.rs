@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 use super::Engine;
 use super::deadline::{CALL, within};
 use crate::quota::xfs;
@@ -43,9 +45,7 @@ impl Engine {
                     Some("btrfs") => Driver::Btrfs,
                     // Whose users are not mapped may give a file to any project, another machine's too.
                     Some("overlay2") if mapped => {
-                        let find = move || xfs::mount_of(Path::new(&data));
-                        let mount = tokio::task::spawn_blocking(find).await.unwrap_or_default();
-                        mount.map_or(Driver::Other, |mount| Driver::Xfs { mount })
+                        xfs_of(data).await.map_or(Driver::Other, |mount| Driver::Xfs { mount })
                     }
                     Some(_) | None => Driver::Other,
                 };
@@ -69,6 +69,20 @@ impl Engine {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Where XFS is mounted that has this folder and keeps quotas.
+async fn xfs_of(data: String) -> Option<PathBuf> {
+    const SOFT: &str = "disk limits are soft here";
+    let found = tokio::task::spawn_blocking(move || xfs::mount_of(Path::new(&data))).await;
+    let found = found.unwrap_or_else(|crash| Err(crash.into()));
+    let mount =
+        found.inspect_err(|error| warn!(error = error as &dyn std::error::Error, "{SOFT}")).ok()??;
+    xfs::try_out(&mount)
+        .await
+        .inspect_err(|error| warn!(error = error as &dyn std::error::Error, "{SOFT}"))
+        .ok()?;
+    Some(mount)
 }
 
 /// An engine that maps users keeps its data in a folder of that name.

@@ -32,7 +32,7 @@ pub(super) struct Run {
     pub(super) cgroup: Cgroup,
     /// Where the files are that it wrote, where the engine keeps them apart from the image's.
     pub(super) layer: Option<PathBuf>,
-    /// Files of the engine's own folder that the machine may write all the same: its /etc/hosts and such.
+    /// What of the engine's own folders it may write all the same: its /etc/hosts and such, and volumes of its image.
     lent: Vec<PathBuf>,
 }
 
@@ -89,6 +89,11 @@ impl Runs {
     }
 }
 
+/// `None`: the first of them cannot be read.
+async fn walk(roots: Vec<PathBuf>) -> Option<Disk> {
+    tokio::task::spawn_blocking(move || meter::written(roots, Instant::now() + WALK)).await.ok()?
+}
+
 impl Engine {
     /// Reads all that run.
     pub(super) async fn measure_all(self: &Arc<Self>) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {
@@ -127,25 +132,30 @@ impl Engine {
         space: SpaceId,
         limit: Option<u64>,
     ) -> Result<Option<Disk>, ProvisionError> {
-        let run = self.run(space).await?;
-        let lent = run.as_ref().map_or(0, |run| meter::taken(&run.lent));
-        match self.quota(space, limit).await {
-            Ok(Some(quota)) => {
-                let held = if lent > MOST_LENT { Binding::Soft } else { quota.held };
-                return Ok(Some(Disk { bytes: quota.bytes.saturating_add(lent), complete: true, held }));
-            }
-            Ok(None) => {}
-            Err(error) => {
-                warn!(%space, error = &error as &dyn std::error::Error, "its quota could not be read or set");
-            }
-        }
-        // The engine would walk the whole image too with some of its storage drivers.
-        if let Some(layer) = run.and_then(|run| run.layer.clone()) {
-            let walk = move || meter::written(&layer, Instant::now() + WALK);
-            if let Ok(Some(disk)) = tokio::task::spawn_blocking(walk).await {
-                return Ok(Some(Disk { bytes: disk.bytes.saturating_add(lent), ..disk }));
-            }
-        }
+        let Some(run) = self.run(space).await? else { return self.measure_disk_by_engine(space).await };
+        let quota = self.quota(space, &run, limit).await.unwrap_or_else(|error| {
+            warn!(%space, error = &error as &dyn std::error::Error, "its quota could not be read or set");
+            None
+        });
+        let own = match (quota, &run.layer) {
+            (Some(quota), _) => Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }),
+            // The engine would walk the whole image too with some of its storage drivers.
+            (None, Some(layer)) => walk(vec![layer.clone()]).await,
+            (None, None) => None,
+        };
+        let own = match own {
+            Some(own) => Some(own),
+            None => self.measure_disk_by_engine(space).await?,
+        };
+        let lent = walk(run.lent.clone()).await;
+        let Some((own, lent)) = own.zip(lent) else { return Ok(own) };
+        let held = if lent.bytes > MOST_LENT { Binding::Soft } else { own.held };
+        self.storage.found(space, held);
+        let bytes = own.bytes.saturating_add(lent.bytes);
+        Ok(Some(Disk { bytes, complete: own.complete && lent.complete, held }))
+    }
+
+    async fn measure_disk_by_engine(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
         let name = self.settings.installation.name_of(space);
         let options = InspectContainerOptionsBuilder::default().size(true).build();
         let inspected = self.client().await?.inspect_container(&name, Some(options));
@@ -154,9 +164,7 @@ impl Engine {
             Err(error) if error.is_status(404) => None,
             Err(error) => return Err(error),
         };
-        let disk =
-            |bytes: u64| Disk { bytes: bytes.saturating_add(lent), complete: true, held: Binding::Soft };
-        Ok(bytes.map(disk))
+        Ok(bytes.map(|bytes| Disk { bytes, complete: true, held: Binding::Soft }))
     }
 
     /// Before a machine runs: how much it may send.
@@ -279,8 +287,11 @@ impl Engine {
         let container = found.id.unwrap_or(container);
         let pid = found.state.and_then(|state| state.pid);
         let layer = machine::layer(found.graph_driver);
-        let lent = [found.hosts_path, found.hostname_path, found.resolv_conf_path];
-        let lent = lent.into_iter().flatten().map(PathBuf::from).collect();
+        let files = [found.hosts_path, found.hostname_path, found.resolv_conf_path].into_iter().flatten();
+        let volumes =
+            found.mounts.into_iter().flatten().filter(|mount| mount.typ.as_deref() == Some("volume"));
+        let volumes = volumes.filter_map(|volume| volume.source);
+        let lent = files.chain(volumes).map(PathBuf::from).collect();
         let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()).filter(|pid| *pid > 0) else {
             return Ok(None);
         };

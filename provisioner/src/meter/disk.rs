@@ -4,7 +4,7 @@
 //! looks at its deadline at each file.
 
 use std::collections::HashSet;
-use std::fs::{Metadata, read_dir};
+use std::fs::{File, Metadata, read_dir};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -28,21 +28,19 @@ pub struct Disk {
     pub held: Binding,
 }
 
-/// Adds up until the deadline. `None`: the layer cannot be read.
-pub(crate) fn written(layer: &Path, deadline: Instant) -> Option<Disk> {
-    read_dir(layer).ok()?;
-    let mut walk = Walk { deadline, waiting: vec![layer.to_owned()], linked: HashSet::new(), bytes: 0 };
+/// Adds up what is in these folders, and these files, until the deadline. `None`: the first cannot be read.
+pub(crate) fn written(roots: Vec<PathBuf>, deadline: Instant) -> Option<Disk> {
+    File::open(roots.first()?).ok()?;
+    let mut walk = Walk { deadline, waiting: Vec::new(), linked: HashSet::new(), bytes: 0 };
     let mut complete = true;
+    for root in roots {
+        let Ok(metadata) = root.symlink_metadata() else { continue };
+        if metadata.is_dir() { walk.waiting.push(root) } else { walk.add(&metadata) }
+    }
     while let Some(folder) = walk.waiting.pop() {
         complete &= walk.look_into(&folder);
     }
     Some(Disk { bytes: walk.bytes, complete, held: Binding::Soft })
-}
-
-/// The room that these files take.
-pub(crate) fn taken(files: &[PathBuf]) -> u64 {
-    let blocks = files.iter().filter_map(|file| file.symlink_metadata().ok()).map(|file| file.blocks());
-    blocks.fold(0, u64::saturating_add).saturating_mul(BLOCK)
 }
 
 struct Walk {
@@ -102,7 +100,7 @@ mod tests {
     fn files_count_once_by_the_room_they_take() {
         let layer = tempfile::tempdir().unwrap();
         let far = Instant::now() + Duration::from_mins(1);
-        let empty = written(layer.path(), far).unwrap().bytes;
+        let empty = written(vec![layer.path().to_owned()], far).unwrap().bytes;
         let file = layer.path().join("folder/file");
         std::fs::create_dir(layer.path().join("folder")).unwrap();
         std::fs::write(&file, vec![1; 1_000_000]).unwrap();
@@ -110,16 +108,30 @@ mod tests {
         let sparse = std::fs::File::create(layer.path().join("sparse")).unwrap();
         sparse.set_len(1 << 40).unwrap();
         std::os::unix::fs::symlink("/", layer.path().join("out")).unwrap();
-        let walked = written(layer.path(), far).unwrap();
+        let walked = written(vec![layer.path().to_owned()], far).unwrap();
         let grown = walked.bytes - empty;
         assert!(walked.complete && (1_000_000..1_100_000).contains(&grown), "{walked:?}");
-        let cut = written(layer.path(), Instant::now()).unwrap();
+        let cut = written(vec![layer.path().to_owned()], Instant::now()).unwrap();
         assert_eq!(
             cut,
             Disk { bytes: 0, complete: false, held: Binding::Soft },
             "it does not outlast its deadline, and says so"
         );
-        assert_eq!(written(&layer.path().join("gone"), far), None);
+        assert_eq!(written(vec![layer.path().join("gone")], far), None);
+    }
+
+    #[test]
+    fn files_and_folders_beside_the_layer_count_too() {
+        let (layer, beside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let file = beside.path().join("hosts");
+        std::fs::write(&file, vec![1; 1_000_000]).unwrap();
+        let far = Instant::now() + Duration::from_mins(1);
+        let walked = |roots: &[&Path]| written(roots.iter().map(|root| root.to_path_buf()).collect(), far);
+        let [none, with_file, with_folder] =
+            [&[layer.path()][..], &[layer.path(), &file], &[layer.path(), beside.path(), Path::new("/gone")]]
+                .map(|roots| walked(roots).unwrap().bytes);
+        assert!(none < 100_000 && with_file >= 1_000_000 && with_folder >= 1_000_000);
+        assert_eq!(walked(&[Path::new("/gone"), &file]), None);
     }
 
     #[test]
@@ -131,7 +143,7 @@ mod tests {
         }
         std::fs::create_dir_all(&deep).unwrap();
         std::fs::write(deep.join("file"), vec![1; 1_000_000]).unwrap();
-        let walked = written(layer.path(), Instant::now() + Duration::from_mins(1)).unwrap();
+        let walked = written(vec![layer.path().to_owned()], Instant::now() + Duration::from_mins(1)).unwrap();
         assert!(walked.complete && walked.bytes >= 1_000_000, "{walked:?}");
     }
 }

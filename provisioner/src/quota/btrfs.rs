@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
+use tracing::info;
+
 use super::Quota;
 use crate::{Binding, IsolationError, program};
 
@@ -40,8 +42,20 @@ struct Group {
     limit: Option<u64>,
 }
 
+/// Sees to it that the quota of a machine is this limit, and says what is there.
+pub(crate) async fn hold(root: &Root, limit: Option<u64>) -> Result<Quota, IsolationError> {
+    match read(root).await {
+        Ok(quota) if quota.limit == limit => Ok(quota),
+        seen => {
+            set(root, limit, seen.is_err()).await?;
+            info!(limit, "a disk quota is set");
+            read(root).await
+        }
+    }
+}
+
 /// What it says now.
-pub(crate) async fn read(root: &Root) -> Result<Quota, IsolationError> {
+async fn read(root: &Root) -> Result<Quota, IsolationError> {
     let root = root.path.as_str();
     let shown = program::run("btrfs", &["qgroup", "show", "--raw", "-eF", root], "").await?;
     let own = groups(&shown).next().ok_or(IsolationError::NoQuota)?;
@@ -62,7 +76,7 @@ pub(crate) async fn read(root: &Root) -> Result<Quota, IsolationError> {
 }
 
 /// Sets the limit. Quotas that are off are turned on first, and what is there is counted.
-pub(crate) async fn set(root: &Root, limit: Option<u64>, off: bool) -> Result<(), IsolationError> {
+async fn set(root: &Root, limit: Option<u64>, off: bool) -> Result<(), IsolationError> {
     let (root, limit) =
         (root.path.as_str(), limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string()));
     if off {
