@@ -11,7 +11,7 @@ use spaces_protocol::name::SpaceId;
 
 pub(crate) use self::cgroup::Cgroup;
 pub use self::disk::Disk;
-pub(crate) use self::disk::written;
+pub(crate) use self::disk::{nameless, written};
 use crate::Installation;
 
 /// A counter of the kernel, which begins at nothing with what it counts of.

@@ -94,6 +94,13 @@ async fn walk(roots: Vec<PathBuf>) -> Option<Disk> {
     tokio::task::spawn_blocking(move || meter::written(roots, Instant::now() + WALK)).await.ok()?
 }
 
+/// What has no name any more.
+async fn walk_open(run: Arc<Run>) -> Disk {
+    let look = move || meter::nameless(&run.cgroup.processes(), Instant::now() + WALK);
+    let nothing = Disk { bytes: 0, complete: false, held: Binding::Soft };
+    tokio::task::spawn_blocking(look).await.unwrap_or(nothing)
+}
+
 impl Engine {
     /// Reads all that run.
     pub(super) async fn measure_all(self: &Arc<Self>) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {
@@ -140,7 +147,10 @@ impl Engine {
         let own = match (quota, &run.layer) {
             (Some(quota), _) => Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }),
             // The engine would walk the whole image too with some of its storage drivers.
-            (None, Some(layer)) => walk(vec![layer.clone()]).await,
+            (None, Some(layer)) => match walk(vec![layer.clone()]).await {
+                Some(named) => Some(named.and(walk_open(Arc::clone(&run)).await)),
+                None => None,
+            },
             (None, None) => None,
         };
         let own = match own {
@@ -151,8 +161,7 @@ impl Engine {
         let Some((own, lent)) = own.zip(lent) else { return Ok(own) };
         let held = if lent.bytes > MOST_LENT { Binding::Soft } else { own.held };
         self.storage.found(space, held);
-        let bytes = own.bytes.saturating_add(lent.bytes);
-        Ok(Some(Disk { bytes, complete: own.complete && lent.complete, held }))
+        Ok(Some(Disk { held, ..own.and(lent) }))
     }
 
     async fn measure_disk_by_engine(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {

@@ -5,9 +5,12 @@
 
 use std::collections::HashSet;
 use std::fs::{File, Metadata, read_dir};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+use nix::sys::statfs::{FUSE_SUPER_MAGIC, statfs};
 
 use crate::Binding;
 
@@ -28,6 +31,14 @@ pub struct Disk {
     pub held: Binding,
 }
 
+impl Disk {
+    /// This and more of the same machine.
+    pub(crate) fn and(self, more: Self) -> Self {
+        let complete = self.complete && more.complete;
+        Self { bytes: self.bytes.saturating_add(more.bytes), complete, ..self }
+    }
+}
+
 /// Adds up what is in these folders, and these files, until the deadline. `None`: the first cannot be read.
 pub(crate) fn written(roots: Vec<PathBuf>, deadline: Instant) -> Option<Disk> {
     File::open(roots.first()?).ok()?;
@@ -41,6 +52,36 @@ pub(crate) fn written(roots: Vec<PathBuf>, deadline: Instant) -> Option<Disk> {
         complete &= walk.look_into(&folder);
     }
     Some(Disk { bytes: walk.bytes, complete, held: Binding::Soft })
+}
+
+/// Adds what these processes hold open on their root's file system that has no name any more, as a log does that was
+/// rotated: no walk finds it, and it takes its room all the same.
+pub(crate) fn nameless(processes: &[i32], deadline: Instant) -> Disk {
+    let (mut bytes, mut seen) = (0_u64, HashSet::new());
+    let told = |bytes, complete| Disk { bytes, complete, held: Binding::Soft };
+    for process in processes {
+        let process = PathBuf::from(format!("/proc/{process}"));
+        // What ended meanwhile holds nothing.
+        let root = process.join("root");
+        let (Ok(on), Ok(root)) = (statfs(&root), root.metadata()) else { continue };
+        let fuse = on.filesystem_type() == FUSE_SUPER_MAGIC;
+        for file in read_dir(process.join("fd")).into_iter().flatten().filter_map(Result::ok) {
+            if Instant::now() >= deadline || seen.len() >= MOST {
+                return told(bytes, false);
+            }
+            let path = file.path();
+            let Ok(file) = std::fs::metadata(&path) else { continue };
+            // FUSE tells of neither links nor blocks of a file that it has no name for; the kernel itself knows that.
+            let gone =
+                || path.read_link().is_ok_and(|name| name.as_os_str().as_bytes().ends_with(b" (deleted)"));
+            let nameless = if fuse { gone() } else { file.nlink() == 0 };
+            if file.is_file() && file.dev() == root.dev() && nameless && seen.insert(file.ino()) {
+                let taken = if fuse { file.len() } else { file.blocks().saturating_mul(BLOCK) };
+                bytes = bytes.saturating_add(taken);
+            }
+        }
+    }
+    told(bytes, true)
 }
 
 struct Walk {
@@ -118,6 +159,22 @@ mod tests {
             "it does not outlast its deadline, and says so"
         );
         assert_eq!(written(vec![layer.path().join("gone")], far), None);
+    }
+
+    #[test]
+    fn files_that_are_held_open_without_a_name_count_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rotated");
+        std::fs::write(&path, vec![1; 1_000_000]).unwrap();
+        let held = [File::open(&path).unwrap(), File::open(&path).unwrap()];
+        let own = [i32::try_from(std::process::id()).unwrap()];
+        let count = || nameless(&own, Instant::now() + Duration::from_mins(1)).bytes;
+        assert!(count() < 1_000_000, "it has a name");
+        std::fs::remove_file(&path).unwrap();
+        assert!((1_000_000..1_900_000).contains(&count()), "{}", count());
+        drop(held);
+        assert!(count() < 1_000_000);
+        assert!(!nameless(&own, Instant::now()).complete);
     }
 
     #[test]

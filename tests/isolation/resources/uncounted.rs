@@ -94,15 +94,40 @@ fn the_engines_own_files_are_part_of_the_disk_and_are_refused_like_others() {
     }
 }
 
-/// The attack: write where nobody measures: into a file that has no name any more, and into none at all, since a million
-/// empty files take a million inodes of the host's and no byte.
+/// The attack: write into a file that has no name any more, which no walk finds.
 #[test]
-fn files_without_a_name_or_content_are_not_measured() {
+fn a_file_without_a_name_is_part_of_the_disk_and_is_refused_like_others() {
     const HIDE: &str = "
 import os, time
 file = open('/root/nameless', 'wb', buffering=0)
 os.remove('/root/nameless')
-file.write(os.urandom(30_000_000))
+print('begun', flush=True)
+try:
+    while True:
+        file.write(os.urandom(1_000_000))
+        time.sleep(0.1)
+except OSError as refused: print(refused.strerror, flush=True)
+file.close()
+print('closed', flush=True)
+time.sleep(600)
+";
+    let settings =
+        [("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "300ms"), ("SPACE__DISK_MB", "20")];
+    let siege = Siege::lay(&settings);
+    let mut attack = siege.attack(HIDE, "begun");
+    assert_eq!(attack.line(), "File too large");
+    siege.assert_neighbour_is_reached("a file without a name");
+    // Once it is closed, its room is free again.
+    attack.wait_for("closed");
+    let more = || siege.mallory.ssh("lair", &["echo more > more; cat more"]);
+    eventually(more, |output| output.stdout == "more\n");
+}
+
+/// The attack: write nothing into a great many files, since a million of them take a million inodes of the host's and no byte.
+#[test]
+fn files_without_content_are_not_measured() {
+    const HIDE: &str = "
+import os, time
 os.mkdir('/empty')
 for name in range(500): os.close(os.open(f'/empty/{name}', os.O_CREAT))
 print('written', flush=True)
