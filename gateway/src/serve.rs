@@ -163,10 +163,25 @@ pub(crate) async fn check(config: Config) -> anyhow::Result<String> {
 pub(crate) fn prepare_state(state: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 
+    if is_strange(state) {
+        anyhow::bail!(
+            "{} is no state folder: there are other files in it, and it is open to other users",
+            state.display()
+        );
+    }
     let built = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
     built.with_context(|| format!("cannot make the state folder {}", state.display()))?;
     std::fs::set_permissions(state, std::fs::Permissions::from_mode(0o700))
         .with_context(|| format!("cannot protect the state folder {}", state.display()))
+}
+
+/// Whether a folder is somebody else's: to shut it would lock them out.
+fn is_strange(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let open = std::fs::metadata(folder).is_ok_and(|folder| folder.permissions().mode() & 0o077 != 0);
+    let used = std::fs::read_dir(folder).is_ok_and(|mut files| files.next().is_some());
+    open && used && !folder.join("spaces.db").exists()
 }
 
 /// The store of this state folder.
@@ -230,4 +245,29 @@ pub(crate) async fn wait_for_signal() -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_folder_of_others_is_not_shut_to_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let mode =
+            |mode| std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+        let is_shut = || folder.path().metadata().unwrap().permissions().mode() & 0o777 == 0o700;
+        mode(0o1777);
+        prepare_state(folder.path()).unwrap();
+        assert!(is_shut(), "an empty one is taken");
+        std::fs::write(folder.path().join("letter"), "").unwrap();
+        prepare_state(folder.path()).unwrap();
+        mode(0o755);
+        assert!(prepare_state(folder.path()).is_err() && !is_shut());
+        std::fs::write(folder.path().join("spaces.db"), "").unwrap();
+        prepare_state(folder.path()).unwrap();
+        assert!(is_shut(), "a platform's own");
+    }
 }
