@@ -203,11 +203,8 @@ fn held_back(space: &Space, now: &Now) -> Vec<WhyReason> {
         ));
     }
     if let Some(kills) = now.told(|reading| reading.oom_kills).filter(|kills| *kills > 0) {
-        let limit = space.spec.budget.memory_mib;
-        reasons.push(reason(
-            "memory-limit",
-            format!("its memory limit of {limit} MiB has ended processes since it was started: {kills}"),
-        ));
+        let text = format!("its memory limit has ended processes since it was started: {kills}");
+        reasons.push(reason("memory-limit", text));
     }
     if now.told(|reading| reading.pids).is_some_and(|pids| pids >= u64::from(space.spec.budget.pids)) {
         let limit = space.spec.budget.pids;

@@ -304,6 +304,8 @@ impl Lifecycle {
                 lifecycle.hub.let_in(id);
                 return Err(error);
             }
+            // Whoever wakes it hears nothing of before.
+            lifecycle.idle.known().remove(&id);
             let limit = short(quiet.limit);
             let text = format!(
                 "space {}: it did no work for {limit} and is stopped; entering starts it",
