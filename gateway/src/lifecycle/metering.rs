@@ -187,7 +187,7 @@ impl Lifecycle {
             for space in spaces {
                 let reading = readings.get(&space.id);
                 let cpu = reading.and_then(|reading| reading.cpu_micros.as_ref()).map(counter);
-                if !disks.is_due(space, cpu.as_ref()) {
+                if !is_nearly_full(space) && !disks.is_due(space.id, cpu.as_ref()) {
                     continue;
                 }
                 // Also after a failure, so that the next ones have their turn.
@@ -245,18 +245,15 @@ impl Lifecycle {
 }
 
 impl Disks {
-    fn is_due(&self, space: &Space, cpu: Option<&Counter>) -> bool {
-        let Some(disk) = self.known.get(&space.id) else { return true };
-        let full = space.usage.disk_bytes.zip(space.spec.budget.disk_mb).is_some_and(|(used, limit)| {
-            used.saturating_mul(100) >= u64::from(limit.get()) * MB * NEARLY_FULL
-        });
+    fn is_due(&self, space: SpaceId, cpu: Option<&Counter>) -> bool {
+        let Some(disk) = self.known.get(&space) else { return true };
         let worked = match (&disk.cpu, cpu) {
             (Some(before), Some(now)) if before.from == now.from => now.seen.saturating_sub(before.seen),
             // A machine that was started anew.
             (Some(_) | None, Some(_) | None) => BUSY,
         };
         let changing = worked > IDLE || !disk.settled;
-        full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
+        worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
     }
 
     fn measured(&mut self, space: SpaceId, found: OnDisk) {
@@ -279,6 +276,8 @@ impl Disks {
         let disk = self.known.entry(space).or_insert_with(fresh);
         disk.looked_at = Instant::now();
         disk.cpu = cpu;
+        // Until it is measured: a look that fails, or is cut short, tells nothing of what was written.
+        disk.settled = false;
     }
 }
 
@@ -293,6 +292,11 @@ pub(super) fn egress_bound(
         .egress_mb
         .map(|limit| (u64::from(limit.get()) * MB).saturating_sub(space.usage.egress_in(month)));
     Egress { left, counted, mbit: budget.egress_mbit }
+}
+
+fn is_nearly_full(space: &Space) -> bool {
+    let used = space.usage.disk_bytes.zip(disk_limit(space));
+    used.is_some_and(|(used, limit)| used.saturating_mul(100) >= limit.saturating_mul(NEARLY_FULL))
 }
 
 /// Whether its programs may write to files, by what was measured last.
@@ -333,4 +337,28 @@ fn on_disk(space: &Space, disk: OnDisk) -> Measured {
 
 fn counter(counter: &spaces_provisioner::Counter) -> Counter {
     Counter { from: counter.from.clone(), seen: counter.seen }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_came_to_nothing_is_made_again_though_nobody_worked_since() {
+        let space = SpaceId::new(1);
+        let mut disks = Disks { look_every: Duration::ZERO, known: HashMap::new() };
+        let cpu = Some(Counter { from: "cgroup".to_owned(), seen: 5 });
+        let found = |bytes| OnDisk { bytes, complete: true, held: Binding::Soft };
+        assert!(disks.is_due(space, cpu.as_ref()));
+        disks.looked_at(space, cpu.clone());
+        assert!(disks.is_due(space, cpu.as_ref()), "it was cut short");
+        for bytes in [7, 7] {
+            assert!(disks.is_due(space, cpu.as_ref()));
+            disks.looked_at(space, cpu.clone());
+            disks.measured(space, found(bytes));
+        }
+        assert!(!disks.is_due(space, cpu.as_ref()), "nothing changes");
+        disks.looked_at(space, cpu.clone());
+        assert!(disks.is_due(space, cpu.as_ref()), "it was cut short");
+    }
 }
