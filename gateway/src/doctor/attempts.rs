@@ -24,8 +24,9 @@ pub(super) async fn all(config: &Config, stage: &Stage) -> Vec<Finding> {
     findings.push(tried("the processor limit holds back", cpu(stage).await));
     findings.push(tried("the memory limit ends what exceeds it", memory(stage).await));
     findings.push(tried("the limit of processes binds", pids(stage).await));
-    findings.push(tried("the network rate holds back", egress::rate(stage).await));
-    findings.push(tried("the network budget cuts and ssh goes on", egress::budget(stage).await));
+    let [rate, budget] = egress::both(stage).await;
+    findings.push(tried("the network rate holds back", rate));
+    findings.push(tried("the network budget cuts and ssh goes on", budget));
     // The last, since it leaves the disk full.
     findings.push(tried("the disk limit stops writes", disk(stage).await));
     findings

@@ -80,17 +80,26 @@ async fn ip(arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Of the rate and of the budget. One interface for both: one of its name cannot be made again at once.
+pub(super) async fn both(stage: &Stage) -> [anyhow::Result<Found>; 2] {
+    let nowhere = match Nowhere::make().await.context("run as root") {
+        Ok(nowhere) => nowhere,
+        Err(error) => return [Err(anyhow::anyhow!("{error:#}")), Err(error)],
+    };
+    let found = [rate(stage, &nowhere).await, budget(stage, &nowhere).await];
+    nowhere.remove().await;
+    found
+}
+
 /// So slow may the neighbour send, and for so long does it try.
 const RATE_MBIT: u64 = 1;
 const SENDING: Duration = Duration::from_secs(3);
 
 /// What the neighbour sends at that rate, which without it would be all of its budget.
-pub(super) async fn rate(stage: &Stage) -> anyhow::Result<Found> {
+async fn rate(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
     let words = ["admin", "set-budget", "--space", NEIGHBOUR, "--net-rate", &RATE_MBIT.to_string()];
     stage.console(&words).await?.or_why_not()?;
-    let nowhere = Nowhere::make().await.context("run as root")?;
-    let sent = sent_by(stage, NEIGHBOUR, &nowhere, Some(SENDING)).await;
-    nowhere.remove().await;
+    let sent = sent_by(stage, NEIGHBOUR, nowhere, Some(SENDING)).await;
     let most = RATE_MBIT * SENDING.as_secs() * 1_000_000 / 8;
     Ok(match sent? {
         0 => Found::new(Verdict::No, NOTHING_SENT),
@@ -104,13 +113,6 @@ pub(super) async fn rate(stage: &Stage) -> anyhow::Result<Found> {
             ),
         ),
     })
-}
-
-pub(super) async fn budget(stage: &Stage) -> anyhow::Result<Found> {
-    let nowhere = Nowhere::make().await.context("run as root")?;
-    let finding = send(stage, &nowhere).await;
-    nowhere.remove().await;
-    finding
 }
 
 const NOTHING_SENT: &str = "it cannot be tried: nothing was sent; has the image `bash` and `timeout`?";
@@ -130,7 +132,7 @@ async fn sent_by(
     Ok(nowhere.counted().await? - before)
 }
 
-async fn send(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
+async fn budget(stage: &Stage, nowhere: &Nowhere) -> anyhow::Result<Found> {
     let sent = sent_by(stage, PATIENT, nowhere, None).await?;
     let lives = stage.run(PATIENT, "true").await?.done;
     let most = EGRESS_MB * 1_000_000;

@@ -81,6 +81,8 @@ async fn set(root: &Root, limit: Option<u64>, off: bool) -> Result<(), Isolation
         (root.path.as_str(), limit.map_or_else(|| "none".to_owned(), |limit| limit.to_string()));
     if off {
         program::run("btrfs", &["quota", "enable", root], "").await?;
+        // What was deleted and is not on the disk yet would be taken off once more afterwards.
+        program::run("btrfs", &["filesystem", "sync", root], "").await?;
         program::run("btrfs", &["quota", "rescan", "-w", root], "").await?;
     }
     program::run("btrfs", &["qgroup", "limit", "-e", &limit, root], "").await.map(drop)
