@@ -96,8 +96,7 @@ fn a_disk_limit_of_the_storage_is_where_writes_stop() {
     setting.platform.wait_for_log_after(seen, "a disk quota is set");
     eventually(|| setting.mallory.ssh("lair", &["true"]), |output| output.status == 0);
     let filled = setting.fill("filler", 30);
-    // Counted anew while the machine runs: on a busy host what was under way is missing, a megabyte at most.
-    assert!((17_000_000..=21_500_000).contains(&filled.0), "{filled:?}");
+    assert!((17_000_000..=20_000_000).contains(&filled.0), "{filled:?}");
     setting.mallory.ssh("lair", &["rm filler"]).ok();
     // Beyond the quota: what is measured counts it, and writes are refused as where there is none.
     let probe = || setting.mallory.ssh("lair", &["echo more > another"]);

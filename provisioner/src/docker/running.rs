@@ -59,7 +59,7 @@ impl Runs {
     }
 
     /// The present run, without asking the engine.
-    pub(super) fn present(&self, space: SpaceId) -> Option<Arc<Run>> {
+    fn present(&self, space: SpaceId) -> Option<Arc<Run>> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let run = Arc::clone(&runs.get(&space)?.run);
         run.cgroup.stands().then_some(run)

@@ -17,7 +17,11 @@ use crate::{Binding, Blueprint, IsolationError, ProvisionError};
 
 /// How it was with each machine when it was looked at last.
 #[derive(Debug, Default)]
-pub(super) struct Storage(Mutex<HashMap<SpaceId, Binding>>);
+pub(super) struct Storage {
+    known: Mutex<HashMap<SpaceId, Binding>>,
+    /// Held by whoever sets a quota of btrfs.
+    setting: tokio::sync::Mutex<()>,
+}
 
 impl Storage {
     pub(super) fn binding(&self, space: SpaceId) -> Binding {
@@ -33,7 +37,7 @@ impl Storage {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<SpaceId, Binding>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -60,7 +64,7 @@ impl Engine {
         limit: Option<u64>,
     ) -> Result<Option<Quota>, ProvisionError> {
         let seen = match &self.facts().await?.driver {
-            Driver::Btrfs => btrfs_quota(run, limit).await,
+            Driver::Btrfs => btrfs_quota(run, limit, &self.storage.setting).await,
             Driver::Xfs { mount } => xfs_quota(run, mount, limit).await,
             Driver::Other => return Ok(None),
         };
@@ -96,13 +100,17 @@ impl Engine {
     }
 }
 
-async fn btrfs_quota(run: &Run, limit: Option<u64>) -> Result<Option<Quota>, IsolationError> {
+async fn btrfs_quota(
+    run: &Run,
+    limit: Option<u64>,
+    setting: &tokio::sync::Mutex<()>,
+) -> Result<Option<Quota>, IsolationError> {
     let Ok(root) = Root::of(run.pid) else { return Ok(None) };
     if !run.cgroup.stands() {
         // It ended: the number of its process may be another one's, and so may what was opened.
         return Ok(None);
     }
-    btrfs::hold(&root, limit).await.map(Some)
+    btrfs::hold(&root, limit, setting).await.map(Some)
 }
 
 async fn xfs_quota(run: &Run, mount: &Path, limit: Option<u64>) -> Result<Option<Quota>, IsolationError> {

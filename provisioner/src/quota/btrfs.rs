@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
+use tokio::sync::Mutex;
 use tracing::info;
 
 use super::Quota;
@@ -42,8 +43,18 @@ struct Group {
     limit: Option<u64>,
 }
 
-/// Sees to it that the quota of a machine is this limit, and says what is there.
-pub(crate) async fn hold(root: &Root, limit: Option<u64>) -> Result<Quota, IsolationError> {
+/// Sees to it that the quota of a machine is this limit, and says what is there. One at a time sets: who found quotas off that
+/// another has turned on since would have all counted anew, and nothing holds until that is done.
+pub(crate) async fn hold(
+    root: &Root,
+    limit: Option<u64>,
+    setting: &Mutex<()>,
+) -> Result<Quota, IsolationError> {
+    match read(root).await {
+        Ok(quota) if quota.limit == limit => return Ok(quota),
+        Ok(_) | Err(_) => {}
+    }
+    let _alone = setting.lock().await;
     match read(root).await {
         Ok(quota) if quota.limit == limit => Ok(quota),
         seen => {
