@@ -66,14 +66,15 @@ def rekeys(client):
     channel = transport.open_session(timeout=20)
     channel.settimeout(60)
     channel.exec_command("cat")
-    data = os.urandom(8_000_000)
+    data = os.urandom(10_000_000)
     threading.Thread(target=lambda: (channel.sendall(data), channel.shutdown_write())).start()
     back = hashlib.sha256()
     length, rekeyed = 0, 0
     while piece := channel.recv(65536):
         back.update(piece)
         length += len(piece)
-        # Not at the very end: paramiko answers a close on the thread that has to finish the key exchange first.
+        # Never with less to come than paramiko's window, 2 MiB: the rest and the close after it could be under way, and
+        # paramiko answers a close on the thread that has to finish the key exchange first.
         if min(length // 1_000_000, 7) > rekeyed:
             rekeyed += 1
             transport.renegotiate_keys()
