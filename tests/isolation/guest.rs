@@ -2,6 +2,7 @@
 //! lie are in `tests/rogue_guest`, with the real one held still; here the real one goes on.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::process::ChildStdout;
 
 use spaces_tests::{Background, Person, Platform, bin, eventually, guest_greeting};
@@ -63,6 +64,20 @@ attempt python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind(\"/.spaces
 ls -A /.spaces /.spaces/run
 ";
     const DIAL: &str = "import socket; socket.socket(socket.AF_UNIX).connect('/.spaces/run/gateway.sock')";
+    /// `capset` with nothing left, which a change of the number brings along but for 0.
+    const DIAL_AS: &str = "
+import ctypes, os, socket, sys
+def dial(who):
+    try: socket.socket(socket.AF_UNIX).connect('/.spaces/run/gateway.sock')
+    except OSError as error: print(who + ':', error.strerror)
+    else: print(who + ': connected')
+dial('as 0')
+number = int(sys.argv[1])
+os.setgroups([]); os.setresuid(number, number, number)
+ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
+os.listdir('/.spaces/run')
+dial('without a capability')
+";
     let setting = Setting::new();
     let program = std::fs::read(bin("spaces-guest")).expect("the guest's program");
     let answer = setting.mallory.ssh_with(&[], "lair", &["sudo bash -s"], CHANGE.as_bytes()).ok();
@@ -75,6 +90,10 @@ ls -A /.spaces /.spaces/run
         let told = setting.mallory.ssh("lair", &[refused]);
         assert!(told.status != 0 && told.stderr.contains("Permission denied"), "{refused}: {told:?}");
     }
+    // Nor can a user with the number of the gateway's own, whose folder that is; root, who need not ask, can.
+    let own = std::fs::metadata(setting.platform.state()).expect("the state").uid().to_string();
+    let told = python(&setting.mallory, "lair", DIAL_AS, &[&own]).ok();
+    assert_eq!(told, "as 0: connected\nwithout a capability: Permission denied\n");
     setting.assert_neighbour_unharmed();
     // The twin: folders of one's own beside them, and the Space is reached.
     let own = "sudo mkdir /.own && sudo mv /.own /own-room && sudo touch /own-room/x && ls /own-room";

@@ -1,7 +1,9 @@
 //! A guest that says whatever a test has it say. The real one is held still, and this one takes its place: the
 //! gateway gives the newest control connection what it asks.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -27,6 +29,8 @@ impl Rogue {
         let paused = platform.docker().args(["pause", &platform.container(space)]).output();
         assert!(paused.expect("docker runs").status.success(), "its container can be held still");
         let socket = platform.state().join("run").join(space).join("gateway.sock");
+        // As root of a Space it would not need to ask; this one is whoever runs the tests.
+        fs::set_permissions(&socket, fs::Permissions::from_mode(0o600)).expect("the socket is ours");
         let seen = platform.log().len();
         let mut control = Line::connect(&socket);
         control.say(FromGuest::Hello(Hello::Control { version: VERSION }));

@@ -16,14 +16,15 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::mem::MaybeUninit;
 use std::num::NonZeroU32;
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use socket2::SockRef;
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use spaces_protocol::frame::{FromGuest, Held, Hello, Hold, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
 use spaces_protocol::name::SpaceId;
 use tokio::net::{UnixListener, UnixStream};
@@ -45,6 +46,9 @@ const WASTED: Duration = Duration::from_secs(1);
 
 /// Holds that programs in one Space may ask for, a minute.
 const ASKING: NonZeroU32 = NonZeroU32::new(30).unwrap();
+
+/// Connections that nobody has taken yet.
+const BACKLOG: i32 = 1024;
 
 /// Lines of the log a minute about the connections of one guest.
 const NEWS: NonZeroU32 = NonZeroU32::new(20).unwrap();
@@ -109,6 +113,18 @@ enum Use {
     Wasted,
 }
 
+/// Listens where nobody may connect but who need not ask for permission, as root of a Space: else a user of a Space
+/// whose number is that of the gateway's own user could speak for the guest.
+fn listen(path: &Path) -> io::Result<UnixListener> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM.nonblocking(), None)?;
+    // The kernel makes the file with the mode that the socket has: there is no moment at which it is open to others.
+    std::fs::File::from(OwnedFd::from(socket.try_clone()?))
+        .set_permissions(std::fs::Permissions::from_mode(0o000))?;
+    socket.bind(&SockAddr::unix(path)?)?;
+    socket.listen(BACKLOG)?;
+    UnixListener::from_std(OwnedFd::from(socket).into())
+}
+
 impl Door {
     /// Listens in this folder. A socket that an earlier gateway left there is replaced.
     pub(crate) fn open(space: SpaceId, folder: &Path, holds: &mpsc::Sender<HoldAsked>) -> io::Result<Self> {
@@ -120,7 +136,7 @@ impl Door {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let listener = UnixListener::bind(&path)?;
+        let listener = listen(&path)?;
         let shared = Arc::new(Shared {
             space,
             control: watch::Sender::new(None),
