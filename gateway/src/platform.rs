@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
+use nix::unistd::{SysconfVar, sysconf};
 use spaces_protocol::auth_key::{AuthKey, GatewayMark};
 use spaces_protocol::name::SpaceName;
 use spaces_store::{Budget, Ceiling, NewSpace, SpaceSpec, Store};
@@ -52,7 +53,7 @@ impl Platform {
 pub(crate) fn new_space(config: &Config, name: SpaceName) -> NewSpace {
     let space = &config.space;
     let budget = Budget {
-        cpu_millis: space.cpu_millis,
+        cpu_millis: space.cpu_millis.min(host_millis()),
         memory_mib: space.memory_mib,
         pids: space.pids,
         disk_mb: NonZeroU32::new(space.disk_mb),
@@ -61,6 +62,12 @@ pub(crate) fn new_space(config: &Config, name: SpaceName) -> NewSpace {
         llm_tokens: NonZeroU64::new(space.llm_tokens),
     };
     NewSpace { name, spec: SpaceSpec { image: space.image.clone(), budget }, ceiling: ceiling(config) }
+}
+
+/// All cores of this host, in thousandths: no engine gives a container more, and the default must do on a small host too.
+fn host_millis() -> u32 {
+    let cores = sysconf(SysconfVar::_NPROCESSORS_ONLN).ok().flatten();
+    cores.and_then(|cores| u32::try_from(cores).ok()).map_or(u32::MAX, |cores| cores.saturating_mul(1000))
 }
 
 fn ceiling(config: &Config) -> Ceiling {
