@@ -11,6 +11,7 @@ mod certificates;
 mod keys;
 mod lines;
 mod live;
+mod reach;
 mod run;
 mod screen;
 mod sessions;
@@ -146,8 +147,11 @@ async fn complete(
         && parts.terminal.is_some()
         && !arguments.yes
     {
-        let space = entrance::find(caller.platform, caller.person()?, &arguments.space).await?;
-        let question = format!("delete space {} ({}) and all its data? [y/N] ", space.id, space.name);
+        let space = reach::managed(caller, &arguments.space, "delete").await?;
+        let (id, name, owner) = (space.id, &space.name, &space.owner_email);
+        let whose =
+            if space.owner == caller.person()?.user().id { String::new() } else { format!(" of {owner}") };
+        let question = format!("delete space {id} ({name}{whose}) and all its data? [y/N] ");
         match lines.ask(parts, &question).await {
             Prompt::Line(answer) if matches!(answer.trim(), "y" | "Y" | "yes") => {}
             Prompt::Line(_) | Prompt::Interrupted | Prompt::End => {

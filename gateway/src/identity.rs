@@ -1,6 +1,7 @@
 //! Who is at the other end. Only [`crate::ssh::auth`] makes a [`Principal`], after a signature was verified
 //! (a person), or an auth key was found good (a newcomer).
 
+mod managed;
 mod restrictions;
 
 use spaces_protocol::frame::Program;
@@ -9,6 +10,7 @@ use spaces_store::{Pass, User};
 
 use crate::certificate::Claim;
 
+pub(crate) use managed::Managed;
 pub(crate) use restrictions::{ORIGINAL_COMMAND, Permit, Restrictions, Wish};
 
 /// Whoever an SSH connection was authenticated as.

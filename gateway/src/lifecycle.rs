@@ -35,6 +35,7 @@ pub(crate) use idle::{Activity, Work};
 pub(crate) use metering::{MB, Rhythm};
 pub(crate) use state::space_state;
 
+use crate::identity::Managed;
 use crate::metrics::Metrics;
 use crate::relay::Hub;
 use crate::tasks;
@@ -77,7 +78,7 @@ impl Lifecycle {
     /// A person wants this Space to run.
     pub(crate) async fn up(
         self: &Arc<Self>,
-        space: &Granted<Space>,
+        space: &Managed,
         progress: Progress,
     ) -> Result<Space, LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
@@ -90,7 +91,7 @@ impl Lifecycle {
     }
 
     /// A person wants this Space to stop, and to stay so.
-    pub(crate) async fn down(self: &Arc<Self>, space: &Granted<Space>) -> Result<Space, LifecycleError> {
+    pub(crate) async fn down(self: &Arc<Self>, space: &Managed) -> Result<Space, LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
         run(&self.metrics, "down", async move {
             let _held = lifecycle.locks.hold(id).await;
@@ -101,7 +102,7 @@ impl Lifecycle {
     }
 
     /// A person wants this Space gone, with all its data.
-    pub(crate) async fn delete(self: &Arc<Self>, space: &Granted<Space>) -> Result<(), LifecycleError> {
+    pub(crate) async fn delete(self: &Arc<Self>, space: &Managed) -> Result<(), LifecycleError> {
         let (lifecycle, id) = (Arc::clone(self), space.id);
         run(&self.metrics, "delete", async move {
             let _held = lifecycle.locks.hold(id).await;

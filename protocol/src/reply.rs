@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::auth_key::AuthKey;
+use crate::failure::Failure;
 use crate::name::{AuthKeyId, Email, Fingerprint, KeyName, Reason, Role, SpaceId, SpaceName};
 use crate::session::SessionNumber;
 use crate::setting::{Forwarding, IdleStop};
@@ -283,6 +284,9 @@ pub struct IssuedKey {
     /// The Space that approval made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub space: Option<SpaceChange>,
+    /// Why that Space does not run yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Failure>,
 }
 
 fn in_full<S: serde::Serializer>(key: &AuthKey, serializer: S) -> Result<S::Ok, S::Error> {

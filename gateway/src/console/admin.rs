@@ -6,20 +6,19 @@ use jiff::{SignedDuration, Timestamp};
 use spaces_protocol::auth_key::AuthKey;
 use spaces_protocol::command::{AdminCommand, CreateSpaceArguments, IssueKeyArguments, Lifetime};
 use spaces_protocol::failure::{Code, Failure};
-use spaces_protocol::name::{AuthKeyId, Email, Role, SpaceId, SpaceName, SpaceReference};
+use spaces_protocol::name::{AuthKeyId, Email, Role, SpaceId, SpaceName};
 use spaces_protocol::reply::{
     AuditRow, AuthKeyChange, AuthKeyRow, AuthKeyState, IssuedKey, OwnedSpaceRow, Person, Reply, RequestRow,
     SpaceChange, SpaceState, UserRow,
 };
 use spaces_provisioner::Progress;
-use spaces_store::{
-    AnySpace, Approval, Approve, CreateSpace, Grant, Issue, Month, NewAuthKey, Outcome, Revoke, Space,
-};
+use spaces_store::{Approval, Approve, CreateSpace, Grant, Issue, Month, NewAuthKey, Outcome, Revoke};
 
 use super::budget;
+use super::reach::any;
 use super::run::Caller;
 use super::spaces::{change, row};
-use crate::entrance::{ambiguous, store_failed};
+use crate::entrance::store_failed;
 use crate::identity::PlatformAdmin;
 
 /// Runs a command of a platform admin.
@@ -83,20 +82,28 @@ async fn approve(
         Approve::NoRequest => Err(Failure::new(Code::NotFound, format!("no open request from {email}"))
             .hint("`admin requests` lists them; `admin issue-key` needs none")),
         Approve::Approved { auth_key: id, space, .. } => {
-            let space = match space {
-                None => None,
-                Some(space) => Some(realize(caller, space, name, progress).await),
+            let (space, problem) = match space {
+                None => (None, None),
+                Some(space) => realize(caller, space, name, progress).await,
             };
-            Ok(Reply::Approved(IssuedKey { id, email, auth_key, expires_at, space }))
+            Ok(Reply::Approved(IssuedKey { id, email, auth_key, expires_at, space, problem }))
         }
     }
 }
 
-async fn realize(caller: &Caller<'_>, id: SpaceId, name: SpaceName, progress: Progress) -> SpaceChange {
+/// The intent stands whatever becomes of it: entering or `space up` tries again.
+async fn realize(
+    caller: &Caller<'_>,
+    id: SpaceId,
+    name: SpaceName,
+    progress: Progress,
+) -> (Option<SpaceChange>, Option<Failure>) {
     match caller.platform.lifecycle.realize(id, progress).await {
-        Ok(space) => change(&space),
-        // Logged where it happened; the intent stands, and entering or `space up` tries again.
-        Err(_) => SpaceChange { id, name, state: Some(SpaceState::Failed) },
+        Ok(space) => (Some(change(&space)), None),
+        Err(error) => (
+            Some(SpaceChange { id, name, state: Some(SpaceState::Failed) }),
+            Some(error.explain_to_admin(&id.to_string())),
+        ),
     }
 }
 
@@ -138,7 +145,7 @@ async fn issue_key(
     let platform = caller.platform;
     let grant = match (arguments.role, &arguments.space) {
         (Role::Admin, None) => Grant::Owner,
-        (Role::Member, Some(reference)) => Grant::Member(any_space(caller, reference).await?.id),
+        (Role::Member, Some(reference)) => Grant::Member(any(caller, reference, admin).await?.id),
         (Role::Member, None) => {
             return Err(Failure::new(Code::Usage, "a member's key lets into one space")
                 .hint("name it: `--space SPACE`"));
@@ -158,19 +165,15 @@ async fn issue_key(
         issued_by: Some(admin.user().id),
     };
     match platform.store.issue_auth_key(new, Timestamp::now()).await.map_err(|error| store_failed(&error))? {
-        Issue::Issued(id) => {
-            Ok(Reply::KeyIssued(IssuedKey { id, email: arguments.email, auth_key, expires_at, space: None }))
-        }
+        Issue::Issued(id) => Ok(Reply::KeyIssued(IssuedKey {
+            id,
+            email: arguments.email,
+            auth_key,
+            expires_at,
+            space: None,
+            problem: None,
+        })),
         Issue::NoSpace => Err(Failure::new(Code::NotFound, "that space was deleted meanwhile")),
-    }
-}
-
-pub(super) async fn any_space(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Space, Failure> {
-    match caller.platform.store.find_any_space(reference).await.map_err(|error| store_failed(&error))? {
-        AnySpace::Found(space) => Ok(*space),
-        AnySpace::Absent => Err(Failure::new(Code::NotFound, format!("no space named `{reference}`"))
-            .hint("`admin spaces` shows all of them")),
-        AnySpace::Ambiguous(ids) => Err(ambiguous(reference, &ids)),
     }
 }
 
@@ -243,7 +246,7 @@ async fn create_space(
                 .lifecycle
                 .realize(id, progress)
                 .await
-                .map_err(|error| error.explain(&id.to_string()))?;
+                .map_err(|error| error.explain_to_admin(&id.to_string()))?;
             Ok(Reply::SpaceCreated(change(&space)))
         }
     }

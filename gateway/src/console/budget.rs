@@ -6,18 +6,15 @@ use spaces_protocol::name::Email;
 use spaces_protocol::reply::{Budget, Ceiling, Reply, Share};
 use spaces_store::{BudgetChange, CeilingChange, Overdraft, Space};
 
-use super::admin::any_space;
+use super::reach::any;
 use super::run::Caller;
 use crate::entrance::store_failed;
 use crate::identity::PlatformAdmin;
 use crate::lifecycle::LifecycleError;
 
-/// Most of the engine's words that an admin is shown.
-const WORDS: usize = 200;
-
 pub(super) async fn set(
     caller: &Caller<'_>,
-    _admin: PlatformAdmin<'_>,
+    admin: PlatformAdmin<'_>,
     arguments: SetBudgetArguments,
 ) -> Result<Reply, Failure> {
     let SetBudgetArguments { space: reference, cpu, memory, pids, disk, net, net_rate, llm_tokens } =
@@ -35,19 +32,19 @@ pub(super) async fn set(
         return Err(Failure::new(Code::Usage, "no limit is named")
             .hint("`--cpu`, `--memory`, `--disk` and others set one; `help admin set-budget` has them"));
     }
-    let space = any_space(caller, &reference).await?;
+    let space = any(caller, &reference, admin).await?;
     let ceiling = caller.platform.ceiling();
     match caller.platform.lifecycle.set_budget(space.id, budget, ceiling).await {
         Ok(space) => Ok(Reply::BudgetSet(shown(&space))),
         Err(LifecycleError::Overdrawn(over)) => Err(overdrawn(&over, &space.owner_email)),
-        Err(error) => Err(match error.refusal() {
-            Some(words) => Failure::new(
-                Code::Refused,
-                format!("the container engine does not take that: {}", tail(words)),
-            )
-            .hint("the limits are as they were; less memory than is in use needs a stopped space"),
-            None => error.explain(&reference.to_string()),
-        }),
+        Err(error) => {
+            let failure = error.explain_to_admin(&reference.to_string());
+            Err(match error.refusal() {
+                Some(_) => failure
+                    .hint("the limits are as they were; less memory than is in use needs a stopped space"),
+                None => failure,
+            })
+        }
     }
 }
 
@@ -64,13 +61,6 @@ fn shown(space: &Space) -> Budget {
         net_rate: budget.egress_mbit.map(u32::from),
         llm_tokens: budget.llm_tokens.map(u64::from),
     }
-}
-
-/// The end of what the engine says, where the cause is.
-fn tail(words: &str) -> String {
-    let excess = words.chars().count().saturating_sub(WORDS);
-    let cut = if excess > 0 { "…" } else { "" };
-    cut.chars().chain(words.chars().skip(excess)).collect()
 }
 
 pub(super) async fn set_ceiling(

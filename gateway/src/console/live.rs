@@ -19,9 +19,9 @@ use spaces_protocol::name::SpaceReference;
 use spaces_protocol::reply::{Reply, Usage};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+use super::reach::seen;
 use super::run::Caller;
 use super::usage::{Now, told};
-use crate::entrance::find;
 use crate::ssh::ChannelParts;
 use picture::{Colours, History};
 
@@ -84,7 +84,7 @@ async fn watch(
                 if let Some((columns, rows)) = resized.take() {
                     screen.resize(columns, rows).map_err(|error| broken(&error))?;
                 }
-                let space = find(caller.platform, caller.person()?, reference).await?;
+                let space = seen(caller, reference).await?;
                 let reading = caller.platform.lifecycle.reading(&space).await;
                 let reading = (Instant::now(), reading.map_err(|error| error.explain(&reference.to_string()))?);
                 let usage = told(caller.platform, &space, &Now::between(before.take(), &reading));

@@ -10,9 +10,10 @@ use spaces_protocol::reply::{Reply, SpaceChange, SpaceRow, SpaceSettings};
 use spaces_provisioner::Progress;
 use spaces_store::{Desired, Granted, Month, Settings, SettingsChange, Space};
 
+use super::reach::managed;
 use super::run::Caller;
 use crate::allowance;
-use crate::entrance::{find, store_failed};
+use crate::entrance::store_failed;
 use crate::lifecycle::{LifecycleError, space_state};
 
 pub(crate) async fn list(caller: &Caller<'_>) -> Result<Reply, Failure> {
@@ -26,7 +27,7 @@ pub(crate) async fn up(
     reference: &SpaceReference,
     progress: Progress,
 ) -> Result<Reply, Failure> {
-    let space = owned(caller, reference, "start").await?;
+    let space = managed(caller, reference, "start").await?;
     let up = caller.platform.lifecycle.up(&space, progress);
     explained(reference, up).await.map(|space| Reply::SpaceIs(change(&space)))
 }
@@ -36,7 +37,7 @@ pub(crate) async fn down(
     reference: &SpaceReference,
     progress: Progress,
 ) -> Result<Reply, Failure> {
-    let space = owned(caller, reference, "stop").await?;
+    let space = managed(caller, reference, "stop").await?;
     progress.say("stopping the space");
     let down = caller.platform.lifecycle.down(&space);
     explained(reference, down).await.map(|space| Reply::SpaceIs(change(&space)))
@@ -47,7 +48,7 @@ pub(crate) async fn delete(
     reference: &SpaceReference,
     progress: Progress,
 ) -> Result<Reply, Failure> {
-    let space = owned(caller, reference, "delete").await?;
+    let space = managed(caller, reference, "delete").await?;
     progress.say("removing the space and all its data");
     explained(reference, caller.platform.lifecycle.delete(&space)).await?;
     Ok(Reply::SpaceDeleted(SpaceChange { id: space.id, name: space.name.clone(), state: None }))
@@ -55,7 +56,7 @@ pub(crate) async fn delete(
 
 pub(crate) async fn set(caller: &Caller<'_>, arguments: SetArguments) -> Result<Reply, Failure> {
     let SetArguments { space: reference, forwarding, idle_stop } = arguments;
-    let space = owned(caller, &reference, "change").await?;
+    let space = managed(caller, &reference, "change").await?;
     let change = SettingsChange { forwarding, idle_stop };
     match caller.platform.store.set_settings(space.id, change).await {
         Ok(Some(Settings { forwarding, idle_stop })) => Ok(Reply::SpaceSet(SpaceSettings {
@@ -110,23 +111,6 @@ pub(crate) fn change(space: &Space) -> SpaceChange {
 pub(super) async fn mine(caller: &Caller<'_>) -> Result<Vec<Granted<Space>>, Failure> {
     let user = caller.person()?.user().id;
     caller.platform.store.spaces_of(user).await.map_err(|error| store_failed(&error))
-}
-
-/// The Space, if this person may do more than use it.
-async fn owned(
-    caller: &Caller<'_>,
-    reference: &SpaceReference,
-    verb: &str,
-) -> Result<Granted<Space>, Failure> {
-    let space = find(caller.platform, caller.person()?, reference).await?;
-    match space.role() {
-        Role::Admin => Ok(space),
-        Role::Member => Err(Failure::new(
-            Code::Refused,
-            format!("you are a member of `{reference}`: only its admin can {verb} it"),
-        )
-        .hint(format!("ask {}", space.owner_email))),
-    }
 }
 
 async fn explained<T>(

@@ -11,9 +11,9 @@ use spaces_provisioner::Reading;
 use spaces_store::{Desired, Month, Observed, Space};
 use tokio::time::{Instant, sleep};
 
+use super::reach::seen;
 use super::run::Caller;
 use crate::allowance;
-use crate::entrance::find;
 use crate::lifecycle::{Activity, Work, space_state};
 use crate::platform::Platform;
 
@@ -76,7 +76,7 @@ impl Now {
 }
 
 pub(super) async fn usage(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
-    let space = find(caller.platform, caller.person()?, reference).await?;
+    let space = seen(caller, reference).await?;
     let now = Now::read(caller, &space).await?;
     Ok(Reply::SpaceUses(Box::new(told(caller.platform, &space, &now))))
 }
@@ -111,7 +111,7 @@ pub(super) fn told(platform: &Platform, space: &Space, now: &Now) -> Usage {
 }
 
 pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Result<Reply, Failure> {
-    let space = find(caller.platform, caller.person()?, reference).await?;
+    let space = seen(caller, reference).await?;
     let now = Now::read(caller, &space).await?;
     let idle_stop = caller.platform.lifecycle.activity(&space).is_some();
     let mut reasons = vec![state_reason(&space, reference, idle_stop)];

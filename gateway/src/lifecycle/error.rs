@@ -4,6 +4,9 @@ use spaces_protocol::failure::{Code, Failure};
 use spaces_provisioner::{ImageNameError, IsolationError, ProvisionError};
 use spaces_store::{Overdraft, StoreError};
 
+/// Most of the engine's words that an admin is shown.
+const WORDS: usize = 200;
+
 /// Why an operation on a Space did not succeed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LifecycleError {
@@ -68,6 +71,18 @@ impl LifecycleError {
         }
     }
 
+    /// What a platform admin reads: with the engine's own words, where it refused.
+    pub(crate) fn explain_to_admin(&self, space: &str) -> Failure {
+        match self.refusal() {
+            Some(words) => Failure::new(
+                Code::Refused,
+                format!("the container engine does not take that: {}", tail(words)),
+            )
+            .hint(format!("`space up --space {space}` tries again")),
+            None => self.explain(space),
+        }
+    }
+
     /// What the person reads, who named the Space like this.
     pub(crate) fn explain(&self, space: &str) -> Failure {
         match self {
@@ -93,6 +108,13 @@ impl LifecycleError {
             }
         }
     }
+}
+
+/// The end of what the engine says, where the cause is.
+fn tail(words: &str) -> String {
+    let excess = words.chars().count().saturating_sub(WORDS);
+    let cut = if excess > 0 { "…" } else { "" };
+    cut.chars().chain(words.chars().skip(excess)).collect()
 }
 
 /// The store does not answer.

@@ -224,6 +224,9 @@ fn approved(issued: &IssuedKey) -> Text {
         },
     );
     text.stderr.insert_str(0, &space);
+    if let Some(problem) = &issued.problem {
+        text.stderr.push_str(&problem.to_string());
+    }
     text
 }
 
