@@ -91,6 +91,11 @@ impl ProvisionError {
         self.refusal().is_some_and(full)
     }
 
+    /// Whether the engine killed the programs and gave up waiting for them to be gone.
+    pub(crate) fn says_dying(&self) -> bool {
+        self.refusal().is_some_and(|said| said.contains("did not receive an exit event"))
+    }
+
     /// What the engine said, where it refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&str> {

@@ -125,6 +125,33 @@ while True:
     siege.assert_it_can_be_ended();
 }
 
+/// The engine waits ten seconds for killed programs to be gone, which is not enough for so many with so little.
+#[test]
+fn a_space_full_of_processes_is_stopped_however_long_they_take_to_be_gone() {
+    const CROWD: &str = "
+import os, time
+for _ in range(2200):
+    if os.fork() == 0: time.sleep(1000)
+print('full', flush=True)
+time.sleep(1000)
+";
+    let siege = Siege::lay(&[("SPACE__STOP_GRACE", "1s")]);
+    for word in ["down", "delete"] {
+        let _attack = siege.attack(CROWD, "full");
+        siege.platform.admin().ssh("spaces", &["admin", "set-budget", "--space", "sp_1", "--cpu", "100"]).ok();
+        siege.mallory.ssh("spaces", &["space", word, "--space", "lair"]).ok();
+        if word == "down" {
+            siege
+                .platform
+                .admin()
+                .ssh("spaces", &["admin", "set-budget", "--space", "sp_1", "--cpu", "2000"])
+                .ok();
+            siege.mallory.ssh("spaces", &["space", "up", "--space", "lair"]).ok();
+        }
+    }
+    assert!(!siege.mallory.ssh("spaces", &["list"]).ok().contains("lair"));
+}
+
 /// The attack: take memory without end, and again when the kernel has put an end to it.
 #[test]
 fn a_memory_hog_is_killed_at_its_limit_again_and_again() {

@@ -17,6 +17,10 @@ use super::{Machine, pull, specification};
 use crate::error::accept;
 use crate::{Blueprint, Observed, Progress, ProvisionError};
 
+/// How long programs may take to be gone that were killed: thousands of them with a small share of a processor take longer
+/// than the ten seconds that the engine waits.
+const DYING: Duration = Duration::from_mins(2);
+
 /// Where the engine keeps what was written over the image, if it does so in a folder of its own.
 pub(super) fn layer(driver: Option<DriverData>) -> Option<PathBuf> {
     driver?.data.get("UpperDir").map(PathBuf::from)
@@ -90,25 +94,34 @@ impl Machine<'_> {
         let options =
             StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         let stopped = self.client.stop_container(&self.name, Some(options));
-        accept(404, within("stop the container", grace.saturating_add(CALL), stopped).await)
+        match within("stop the container", grace.saturating_add(CALL), stopped).await {
+            Err(error) if error.says_dying() => self.ended("not-running").await,
+            outcome => accept(404, outcome),
+        }
     }
 
     /// Removes the container, running or not, and the volumes that its image made it have.
     pub(super) async fn remove_container(&self) -> Result<(), ProvisionError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = self.client.remove_container(&self.name, Some(options));
+        let removed = self.client.remove_container(&self.name, Some(options.clone()));
         match within("remove the container", CALL, removed).await {
             // Somebody removes it already: done when they are.
-            Err(error) if error.is_status(409) => self.removed().await,
+            Err(error) if error.is_status(409) => self.ended("removed").await,
+            Err(error) if error.says_dying() => {
+                self.ended("not-running").await?;
+                let removed = self.client.remove_container(&self.name, Some(options));
+                accept(404, within("remove the container", CALL, removed).await)
+            }
             outcome => accept(404, outcome),
         }
     }
 
-    async fn removed(&self) -> Result<(), ProvisionError> {
-        let options = WaitContainerOptionsBuilder::default().condition("removed").build();
+    /// Waits for what is under way.
+    async fn ended(&self, condition: &str) -> Result<(), ProvisionError> {
+        let options = WaitContainerOptionsBuilder::default().condition(condition).build();
         let mut ended = std::pin::pin!(self.client.wait_container(&self.name, Some(options)));
         let gone = async { ended.next().await.transpose() };
-        match within("finish a removal", CALL, gone).await {
+        match within("see the container end", DYING, gone).await {
             // The exit status of the program, which the client takes for an error, is nobody's concern here.
             Ok(_status) => Ok(()),
             Err(error) if error.is_exit_status() => Ok(()),
