@@ -191,6 +191,11 @@ impl Lifecycle {
         self.provisioner.disk_binding(id)
     }
 
+    /// Whether it comes after all others, for it is full of processes.
+    pub(crate) fn gives_way(&self, id: SpaceId) -> bool {
+        self.provisioner.gives_way(id)
+    }
+
     /// Whether a Space that has sent what it may is cut off.
     pub(crate) fn egress_binding(&self) -> Binding {
         self.provisioner.egress_binding()

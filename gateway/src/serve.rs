@@ -111,6 +111,7 @@ async fn run(platform: Arc<Platform>, entrance: Entrance, entries: audit::Entrie
     let mut vital = [
         Owned::spawn("audit", entries.keep(store.clone(), stop.clone())),
         Owned::spawn("meter", Arc::clone(&lifecycle).meter(rhythm)),
+        Owned::spawn("crowds", Arc::clone(&lifecycle).mind_crowds()),
         Owned::spawn("holds", Arc::clone(&lifecycle).take_holds(entrance.holds)),
         Owned::spawn("watch", lifecycle.watch(every)),
         Owned::spawn("limits", forget_the_idle(Arc::clone(&platform))),
@@ -124,9 +125,9 @@ async fn run(platform: Arc<Platform>, entrance: Entrance, entries: audit::Entrie
         () = tasks::any_ends(&mut vital) => anyhow::bail!("a vital task crashed"),
     }
     info!("stopping; spaces keep running");
-    let [mut trail, meter, holds, watch, limits, accept] = vital;
+    let [mut trail, meter, crowds, holds, watch, limits, accept] = vital;
     // With the last, every connection: what they did is in the trail then.
-    drop((meter, holds, watch, limits, accept));
+    drop((meter, crowds, holds, watch, limits, accept));
     stop.cancel();
     if timeout(FAREWELL, trail.ended()).await.is_err() {
         error!("the audit trail could not be written to its end");

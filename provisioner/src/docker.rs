@@ -11,6 +11,7 @@
 
 mod changes;
 mod creation;
+mod crowds;
 mod deadline;
 mod facts;
 mod machine;
@@ -34,6 +35,7 @@ use spaces_protocol::name::SpaceId;
 use tokio::sync::{OnceCell, RwLock};
 use tracing::{instrument, warn};
 
+use self::crowds::Weight;
 use self::deadline::{CALL, within};
 use crate::firewall::Firewall;
 use crate::{
@@ -241,7 +243,8 @@ impl Provisioner for Docker {
 
     #[instrument(skip_all, fields(space = %blueprint.space))]
     async fn ensure_limits(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
-        self.machine(blueprint.space).await?.limit(blueprint).await?;
+        let weight = self.engine.runs.weight(blueprint.space);
+        self.machine(blueprint.space).await?.limit(blueprint, weight).await?;
         self.engine.bound_disk(blueprint).await;
         Ok(())
     }
@@ -263,6 +266,14 @@ impl Provisioner for Docker {
 
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError> {
         self.engine.bound_writes(space, writes).await
+    }
+
+    async fn weigh_crowds(&self) -> Result<(), ProvisionError> {
+        self.engine.weigh_crowds().await
+    }
+
+    fn gives_way(&self, space: SpaceId) -> bool {
+        self.engine.runs.weight(space) == Weight::Least
     }
 
     async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError> {

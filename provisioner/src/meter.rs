@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use procfs::net::DeviceStatus;
 use spaces_protocol::name::SpaceId;
 
-pub(crate) use self::cgroup::Cgroup;
+pub(crate) use self::cgroup::{Cgroup, value_in};
 pub use self::disk::Disk;
 pub(crate) use self::disk::{nameless, written};
 use crate::Installation;

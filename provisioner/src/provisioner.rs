@@ -54,6 +54,13 @@ pub trait Provisioner: Send + Sync {
     /// Lets the programs of a machine write to files, or not. One that does not run: `Ok`.
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError>;
 
+    /// Has machines that are refused more processes come after all others where processor time is short, until they have not
+    /// tried for a while. Of those that were measured since they run; to be called each second.
+    async fn weigh_crowds(&self) -> Result<(), ProvisionError>;
+
+    /// Whether this machine comes after all others.
+    fn gives_way(&self, space: SpaceId) -> bool;
+
     /// What each machine that runs uses now.
     async fn measure_all(&self) -> Result<BTreeMap<SpaceId, Reading>, ProvisionError>;
 

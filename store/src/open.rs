@@ -102,6 +102,7 @@ fn migrations() -> Migrator {
     let usage = include_str!("../migrations/0006_usage.sql").into_sql_str();
     let idle = include_str!("../migrations/0007_idle.sql").into_sql_str();
     let swap = include_str!("../migrations/0008_swap.sql").into_sql_str();
+    let weight = include_str!("../migrations/0009_weight.sql").into_sql_str();
     let simple = |version, name: &'static str, sql| {
         Migration::new(version, name.into(), MigrationType::Simple, sql, false)
     };
@@ -114,6 +115,7 @@ fn migrations() -> Migrator {
         simple(6, "usage", usage),
         simple(7, "idle", idle),
         simple(8, "swap", swap),
+        simple(9, "weight", weight),
     ])
 }
 

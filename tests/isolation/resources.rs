@@ -9,7 +9,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::ChildStdout;
 use std::time::{Duration, Instant};
 
-use spaces_tests::{Background, Person, Platform};
+use spaces_tests::{Background, Person, Platform, run};
 
 /// How often the neighbour is visited. Of so few visits the slowest is what p99 tells.
 const VISITS: usize = 20;
@@ -150,6 +150,43 @@ time.sleep(1000)
         }
     }
     assert!(!siege.mallory.ssh("spaces", &["list"]).ok().contains("lair"));
+}
+
+/// What such a Space does is felt next door, until it comes after all others: at once, and for as long as it tries.
+#[test]
+fn who_is_refused_processes_comes_after_all_others_until_they_have_not_tried_for_a_while() {
+    const BOMB: &str = "
+import os, time
+print('going', flush=True)
+while True:
+    try:
+        if os.fork() == 0: time.sleep(1000)
+    except OSError: time.sleep(0.1)
+";
+    let mut siege = Siege::lay(&[("SPACE__PIDS", "100")]);
+    let _attack = siege.attack(BOMB, "going");
+    let shares = |siege: &Siege, space: &str| {
+        let container = siege.platform.container(space);
+        let asked = ["inspect", "-f", "{{.HostConfig.CpuShares}}", &container];
+        run(siege.platform.docker().args(asked), b"").ok()
+    };
+    let becomes = |siege: &Siege, weight| {
+        spaces_tests::eventually(|| shares(siege, "sp_1"), |shares| shares == weight);
+    };
+    becomes(&siege, "2\n");
+    assert_eq!(shares(&siege, "sp_2"), "1024\n");
+    let why = ["space", "why", "--space", "lair"];
+    assert!(siege.mallory.ssh("spaces", &why).ok().contains("comes after all others"));
+    // Neither new limits nor a new gateway make it forget.
+    siege.platform.admin().ssh("spaces", &["admin", "set-budget", "--space", "sp_1", "--cpu", "900"]).ok();
+    assert_eq!(shares(&siege, "sp_1"), "2\n");
+    siege.platform.kill();
+    siege.platform.serve();
+    siege.platform.wait_for_log("store and engine agree");
+    siege.assert_it_can_be_ended();
+    becomes(&siege, "1024\n");
+    let says = || siege.mallory.ssh("spaces", &why).ok();
+    spaces_tests::eventually(says, |says| !says.contains("comes after all others"));
 }
 
 /// The attack: take memory without end, and again when the kernel has put an end to it.

@@ -118,6 +118,7 @@ pub(super) async fn why(caller: &Caller<'_>, reference: &SpaceReference) -> Resu
     reasons.extend(kept_up(caller, &space));
     reasons.extend(doing(&now));
     reasons.extend(held_back(&space, &now));
+    reasons.extend(caller.platform.lifecycle.gives_way(space.id).then(gives_way));
     let said = allowance::warnings(&caller.platform.lifecycle, &space, Timestamp::now());
     reasons.extend(said.into_iter().map(|warning| reason(warning.code, warning.text)));
     let state = space_state(space.desired, space.observed);
@@ -191,6 +192,13 @@ fn doing(now: &Now) -> Option<WhyReason> {
     };
     let cpu = now.cpu_millis().unwrap_or_default();
     Some(reason("doing", format!("{programs}, with {cpu} thousandths of a core")))
+}
+
+fn gives_way() -> WhyReason {
+    reason(
+        "gives-way",
+        "it was refused more processes, and comes after all others until it has not tried for a while",
+    )
 }
 
 fn held_back(space: &Space, now: &Now) -> Vec<WhyReason> {

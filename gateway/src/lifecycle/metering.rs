@@ -35,6 +35,9 @@ const NEARLY_FULL: u64 = 80;
 /// Files have to be walked for their size: a round does not wait longer for that.
 const WALKS: Duration = Duration::from_secs(5);
 
+/// How often Spaces are looked at that may be full of processes.
+const CROWDS: Duration = Duration::from_secs(1);
+
 /// How often to read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rhythm {
@@ -80,6 +83,18 @@ impl Lifecycle {
                 // Said where the engine is watched.
                 Err(error) if error.is_engine_away() => {}
                 Err(error) => warn!(error = &error as &dyn std::error::Error, "not everything was metered"),
+            }
+        }
+    }
+
+    /// Has Spaces that are full of processes give way to others, for ever: looked at often, since it is felt until then.
+    pub(crate) async fn mind_crowds(self: Arc<Self>) {
+        let mut tick = interval(CROWDS);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(error) = self.provisioner.weigh_crowds().await {
+                warn!(error = &error as &dyn std::error::Error, "not everybody gives way who should");
             }
         }
     }

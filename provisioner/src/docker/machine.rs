@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 
 use super::changes::Moment;
 use super::creation::Kind;
+use super::crowds::Weight;
 use super::deadline::{CALL, within};
 use super::{Machine, pull, specification};
 use crate::error::accept;
@@ -82,8 +83,8 @@ impl Machine<'_> {
     }
 
     /// Holds the container to the blueprint's limits.
-    pub(super) async fn limit(&self, blueprint: &Blueprint) -> Result<(), ProvisionError> {
-        let limits = specification::limits(blueprint);
+    pub(super) async fn limit(&self, blueprint: &Blueprint, weight: Weight) -> Result<(), ProvisionError> {
+        let limits = specification::limits(blueprint, weight);
         let limited = self.client.update_container(&self.name, limits);
         accept(404, within("set the container's limits", CALL, limited).await)
     }

@@ -11,6 +11,7 @@ use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptions
 use spaces_protocol::name::SpaceId;
 use tracing::{debug, warn};
 
+use super::crowds::{Crowd, Weight};
 use super::deadline::{CALL, within};
 use super::{Engine, machine, survey};
 use crate::meter::{self, Cgroup, Interfaces};
@@ -49,6 +50,7 @@ struct Known {
     run: Arc<Run>,
     /// The rate that it was given; none before that.
     shaped: Option<Rate>,
+    crowd: Crowd,
 }
 
 impl Runs {
@@ -65,14 +67,28 @@ impl Runs {
         run.cgroup.stands().then_some(run)
     }
 
-    fn keep(&self, space: SpaceId, run: &Arc<Run>) {
-        let known = Known { run: Arc::clone(run), shaped: None };
+    fn keep(&self, space: SpaceId, run: &Arc<Run>, crowd: Crowd) {
+        let known = Known { run: Arc::clone(run), shaped: None, crowd };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space, known);
     }
 
     fn forget_others(&self, running: &BTreeMap<SpaceId, Arc<Run>>) {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         runs.retain(|space, _known| running.contains_key(space));
+    }
+
+    /// Looks at each: which have to weigh something else.
+    pub(super) fn look_at_crowds(&self) -> Vec<(SpaceId, Weight)> {
+        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let look =
+            |(space, known): (&SpaceId, &mut Known)| Some((*space, known.crowd.look(&known.run.cgroup)?));
+        runs.iter_mut().filter_map(look).collect()
+    }
+
+    /// What a machine weighs by our word.
+    pub(super) fn weight(&self, space: SpaceId) -> Weight {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.get(&space).map_or(Weight::Usual, |known| known.crowd.weight())
     }
 
     /// The rate that this very run was given.
@@ -311,19 +327,20 @@ impl Engine {
             if let Some(Err(error)) = cgroup.as_ref().map(Cgroup::bound_buffers) {
                 debug!(%space, %error, "its network buffers are not counted");
             }
-            procfs::ProcResult::Ok(cgroup)
+            let crowd = cgroup.as_ref().map(Crowd::of);
+            procfs::ProcResult::Ok(cgroup.zip(crowd))
         };
-        let cgroup = match tokio::task::spawn_blocking(find).await {
-            Ok(Ok(cgroup)) => cgroup,
+        let found = match tokio::task::spawn_blocking(find).await {
+            Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");
                 None
             }
             Err(_crash) => None,
         };
-        Ok(cgroup.map(|cgroup| {
+        Ok(found.map(|(cgroup, crowd)| {
             let run = Arc::new(Run { container, pid, cgroup, layer, lent });
-            self.runs.keep(space, &run);
+            self.runs.keep(space, &run, crowd);
             run
         }))
     }

@@ -12,6 +12,7 @@ use spaces_protocol::frame::{GUEST_PATH, SOCKET_PATH};
 use spaces_protocol::name::SpaceId;
 
 use super::DockerSettings;
+use super::crowds::Weight;
 use crate::{Blueprint, Installation, ProvisionError, Subnet};
 
 /// What root keeps: apt, sudo, nginx, sshd and databases run with these. `NET_RAW` is not among them, so that
@@ -85,6 +86,7 @@ fn host_config(
         ]),
         network_mode: Some(settings.installation.name_of(blueprint.space)),
         runtime: settings.runtime.clone(),
+        cpu_shares: Some(Weight::Usual.shares()),
         nano_cpus: Some(nano_cpus(blueprint)),
         memory: Some(memory(blueprint)),
         memory_swap: Some(memory(blueprint) + SWAP),
@@ -116,8 +118,9 @@ fn host_config(
 }
 
 /// What the engine can change of a container that is there.
-pub(super) fn limits(blueprint: &Blueprint) -> ContainerUpdateBody {
+pub(super) fn limits(blueprint: &Blueprint, weight: Weight) -> ContainerUpdateBody {
     ContainerUpdateBody {
+        cpu_shares: Some(weight.shares()),
         nano_cpus: Some(nano_cpus(blueprint)),
         memory: Some(memory(blueprint)),
         memory_swap: Some(memory(blueprint) + SWAP),
@@ -240,6 +243,7 @@ mod tests {
             "StopSignal": "SIGTERM",
             "StopTimeout": 10,
             "HostConfig": {
+                "CpuShares": 1024,
                 "Memory": 536_870_912_i64,
                 "MemorySwap": 536_875_008_i64,
                 "NanoCpus": 1_500_000_000_i64,
@@ -270,10 +274,10 @@ mod tests {
     #[test]
     fn limits_are_those_that_a_container_is_made_with() {
         let made = serde_json::to_value(container(&blueprint(), &settings(None), None).unwrap()).unwrap();
-        let update = serde_json::to_value(limits(&blueprint())).unwrap();
+        let update = serde_json::to_value(limits(&blueprint(), Weight::Usual)).unwrap();
         let update = update.as_object().unwrap();
         let names: Vec<_> = update.keys().map(String::as_str).collect();
-        assert_eq!(names.len(), 4, "{names:?}");
+        assert_eq!(names.len(), 5, "{names:?}");
         for (name, value) in update {
             assert_eq!(made["HostConfig"][name], *value, "{name}");
         }

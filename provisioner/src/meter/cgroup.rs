@@ -144,6 +144,22 @@ impl Cgroup {
         }
     }
 
+    /// Where the kernel counts the processes that it refused, as `max`.
+    pub(crate) fn process_events(&self) -> PathBuf {
+        match self {
+            Self::V1 { pids, .. } => pids.join("pids.events"),
+            Self::V2 { folder, .. } => folder.join("pids.events"),
+        }
+    }
+
+    /// Whether it has the least weight that there is: others come first wherever processor time is short.
+    pub(crate) fn weighs_least(&self) -> bool {
+        match self {
+            Self::V1 { cpu, .. } => number(&cpu.join("cpu.shares")).is_some_and(|shares| shares <= 2),
+            Self::V2 { folder, .. } => number(&folder.join("cpu.weight")).is_some_and(|weight| weight <= 1),
+        }
+    }
+
     /// Read and written. What a file system does in a process of its own is not among it.
     pub(super) fn io_bytes(&self) -> Option<u64> {
         match self {
@@ -188,7 +204,8 @@ fn value(file: &Path, word: &str) -> Option<u64> {
     value_in(&fs::read_to_string(file).ok()?, word)
 }
 
-fn value_in(text: &str, word: &str) -> Option<u64> {
+/// The number behind a word that begins a line of this text.
+pub(crate) fn value_in(text: &str, word: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
