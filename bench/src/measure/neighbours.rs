@@ -1,18 +1,25 @@
-//! How long a neighbour waits for `true` while a Space does its worst, next to what it waits in quiet.
+//! How long a neighbour waits for `true` while a Space does its worst, next to what it waits while that Space is held still.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::time::Instant;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use spaces_tests::{Background, Multiplex, Person, Platform, guest_greeting};
+use spaces_tests::{Background, Multiplex, Person, Platform, guest_greeting, run};
 
 use crate::lab::Lab;
 use crate::process::say;
 use crate::row::{Bar, Row, Unit};
 use crate::samples::Samples;
 
-/// Visits that make a p99.
-const VISITS: usize = 300;
+/// In quiet and beside the attack by turns, so that whatever else the machine does hits both.
+const TURNS: usize = 6;
+
+/// Visits of a turn: of all turns they make a p99.
+const VISITS: usize = 60;
+
+/// Between two turns: for what was held back to be let go, and what was let go to be held back.
+const SETTLE: Duration = Duration::from_secs(1);
 
 /// Each says `going` once it does its worst, and never ends by itself.
 const ATTACKS: [(&str, &str); 6] = [
@@ -20,8 +27,9 @@ const ATTACKS: [(&str, &str); 6] = [
         "a processor spin",
         "
 import os
+first = os.getpid()
 for _ in range(4): os.fork()
-print('going', flush=True)
+if os.getpid() == first: print('going', flush=True)
 while True: pass
 ",
     ),
@@ -100,15 +108,20 @@ pub(crate) fn measure(lab: &Lab) -> anyhow::Result<Vec<Row>> {
 fn beside(lab: &Lab, share: &str, millis: u32) -> anyhow::Result<Vec<Row>> {
     let settings = [("LOG__FILTER", "info"), ("SPACE__CPU_MILLIS", &millis.to_string())];
     let platform = Platform::start_with(&settings);
-    let (mallory, _) = platform.owner("mallory@example.com", "lair");
+    let (mallory, lair) = platform.owner("mallory@example.com", "lair");
     let (bob, _) = platform.owner("bob@example.com", "den");
     let den = Multiplex::connect(&bob, &[], "den");
     let mut rows = Vec::new();
     for (name, script) in ATTACKS {
-        let quiet = visits(lab, &den)?;
         say(&format!("beside {name}, {share}"));
         let attack = begin(&mallory, script)?;
-        let attacked = visits(lab, &den)?;
+        let (mut quiet, mut attacked) = (Samples::default(), Samples::default());
+        for _turn in 0..TURNS {
+            visit(lab, &den, &mut attacked)?;
+            freeze(&platform, "pause", &lair)?;
+            visit(lab, &den, &mut quiet)?;
+            freeze(&platform, "unpause", &lair)?;
+        }
         drop(attack);
         for word in ["down", "up"] {
             mallory.ssh("spaces", &["space", word, "--space", "lair"]).ok();
@@ -125,8 +138,7 @@ fn beside(lab: &Lab, share: &str, millis: u32) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn visits(lab: &Lab, den: &Multiplex<'_>) -> anyhow::Result<Samples> {
-    let mut samples = Samples::default();
+fn visit(lab: &Lab, den: &Multiplex<'_>, samples: &mut Samples) -> anyhow::Result<()> {
     for _visit in 0..VISITS {
         lab.check()?;
         let start = Instant::now();
@@ -134,7 +146,15 @@ fn visits(lab: &Lab, den: &Multiplex<'_>) -> anyhow::Result<Samples> {
         samples.add(start.elapsed().as_secs_f64() * 1e3);
         anyhow::ensure!(output.status == 0, "the neighbour is not reached: {}", output.stderr);
     }
-    Ok(samples)
+    Ok(())
+}
+
+/// Holds a Space still, or lets it go on.
+fn freeze(platform: &Platform, word: &str, space: &str) -> anyhow::Result<()> {
+    let done = run(platform.docker().args([word, &platform.container(space)]), b"");
+    anyhow::ensure!(done.status == 0, "{word}: {}", done.stderr);
+    sleep(SETTLE);
+    Ok(())
 }
 
 /// Starts it as root of the Space, and waits until it does its worst.
