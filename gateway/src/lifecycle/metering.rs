@@ -93,8 +93,11 @@ impl Lifecycle {
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
-            if let Err(error) = self.provisioner.weigh_crowds().await {
-                warn!(error = &error as &dyn std::error::Error, "not everybody gives way who should");
+            match self.provisioner.weigh_crowds().await.map_err(LifecycleError::from) {
+                // Said where the engine is watched.
+                Err(error) if error.is_engine_away() => {}
+                Err(error) => warn!(error = &error as &dyn std::error::Error, "who gives way is not known"),
+                Ok(()) => {}
             }
         }
     }

@@ -3,28 +3,42 @@
 //! where processor time is short, until it has not tried for a while.
 //!
 //! ```text
-//! processes refused (kernel's counter) -> least weight -> none refused for a while -> usual weight
+//! processes refused (kernel's counter) -> least weight -> hardly any refused for a while -> usual weight
 //! ```
+//!
+//! What a machine weighs is read from the kernel again and again, so that whatever becomes of a call to the engine, and whoever
+//! called it, a later look puts it right.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bollard::models::ContainerUpdateBody;
+use futures_util::future::join_all;
 use spaces_protocol::name::SpaceId;
 use tracing::info;
 
 use super::Engine;
-use super::deadline::{CALL, within};
+use super::deadline::within;
 use crate::ProvisionError;
 use crate::error::accept;
 use crate::meter::{Cgroup, value_in};
 
-/// For how long no process must have been refused.
+/// So many processes refused between two looks are no accident.
+const MANY: u64 = 20;
+
+/// For how long no more than that must have been refused.
 const CALM: Duration = Duration::from_secs(10);
 
-/// What the kernel's file takes, and more.
+/// Whether the kernel still has the weight that it should is asked at each look of so many.
+const WEIGHT_EVERY: u64 = 10;
+
+/// For one machine to be weighed: until then nobody is looked at.
+const WEIGH: Duration = Duration::from_secs(10);
+
+/// What the kernel's files take, and more.
 const FILE: usize = 256;
 
 /// What a machine counts for where processor time is short.
@@ -37,7 +51,7 @@ pub(super) enum Weight {
 }
 
 impl Weight {
-    /// In the engine's words: what the kernel has unless told otherwise, and the least that it takes.
+    /// In the engine's words.
     pub(super) fn shares(self) -> i64 {
         match self {
             Self::Usual => 1024,
@@ -46,75 +60,102 @@ impl Weight {
     }
 }
 
-/// How one machine stands.
+/// Where the kernel counts processes that it refused a machine, and keeps its weight. Open, since they are read each second.
 #[derive(Debug)]
-pub(super) struct Crowd {
-    /// Where the kernel counts processes that it refused; kept open, since it is read each second.
-    events: Option<File>,
+pub(super) struct Files {
+    events: File,
+    weight: File,
+    /// What the kernel calls the least weight.
+    least: u64,
+}
+
+/// What to look for: there are many machines, and few of them give way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ask {
+    Crowd,
+    CrowdAndWeight,
+}
+
+/// What one look at a machine tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
     refused: u64,
-    /// While it gives way: when it was refused a process last.
+    /// What the kernel has, if it was asked.
+    weight: Option<Weight>,
+}
+
+impl Files {
+    /// `None`: they cannot be opened now.
+    pub(super) fn open(cgroup: &Cgroup) -> Option<Arc<Self>> {
+        let (events, weight, least) = cgroup.crowd();
+        let open = |path: &Path| File::open(path).ok();
+        Some(Arc::new(Self { events: open(&events)?, weight: open(&weight)?, least }))
+    }
+
+    fn look(&self, ask: Ask) -> Option<Look> {
+        let refused = value_in(&read(&self.events)?, "max")?;
+        let weight = match ask {
+            Ask::Crowd => None,
+            Ask::CrowdAndWeight => Some(read(&self.weight)?.trim().parse::<u64>().ok()?),
+        };
+        let weight = weight.map(|weight| if weight <= self.least { Weight::Least } else { Weight::Usual });
+        Some(Look { refused, weight })
+    }
+}
+
+fn read(file: &File) -> Option<String> {
+    let mut bytes = [0; FILE];
+    let length = file.read_at(&mut bytes, 0).ok()?;
+    Some(String::from_utf8_lossy(bytes.get(..length)?).into_owned())
+}
+
+/// How one machine stands.
+#[derive(Debug, Default)]
+pub(super) struct Crowd {
+    /// At the look before; none before the first.
+    refused: Option<u64>,
+    /// While it gives way: when it was refused many last.
     giving_way: Option<Instant>,
+    looks: u64,
 }
 
 impl Crowd {
-    /// Of a machine that was not looked at before: an earlier gateway may have had it give way.
-    pub(super) fn of(cgroup: &Cgroup) -> Self {
-        let events = File::open(cgroup.process_events()).ok();
-        let refused = events.as_ref().and_then(refused).unwrap_or_default();
-        Self { events, refused, giving_way: cgroup.weighs_least().then(Instant::now) }
-    }
-
+    /// What it is to weigh.
     pub(super) fn weight(&self) -> Weight {
         if self.giving_way.is_some() { Weight::Least } else { Weight::Usual }
     }
 
-    /// What it has to weigh from now on, where that is not what the kernel has.
-    pub(super) fn look(&mut self, cgroup: &Cgroup) -> Option<Weight> {
-        let refused = self.events.as_ref().and_then(refused)?;
-        let wanted = self.judge(refused, Instant::now());
-        // One that does not give way is not asked what it weighs: there are many.
-        self.giving_way?;
-        match (wanted, cgroup.weighs_least()) {
-            (Weight::Least, true) => None,
-            (Weight::Usual, false) => {
-                self.giving_way = None;
-                None
-            }
-            (Weight::Least, false) | (Weight::Usual, true) => Some(wanted),
-        }
+    /// What to look for next.
+    pub(super) fn ask(&self) -> Ask {
+        let due = self.looks.is_multiple_of(WEIGHT_EVERY);
+        if self.giving_way.is_some() || due { Ask::CrowdAndWeight } else { Ask::Crowd }
     }
 
-    fn judge(&mut self, refused: u64, now: Instant) -> Weight {
-        if refused != std::mem::replace(&mut self.refused, refused) {
+    /// What it has to weigh from now on, where that is not what the kernel has.
+    pub(super) fn judge(&mut self, look: Look, now: Instant) -> Option<Weight> {
+        self.looks += 1;
+        let before = self.refused.replace(look.refused).unwrap_or(look.refused);
+        if look.refused.saturating_sub(before) >= MANY {
             self.giving_way = Some(now);
         }
-        match self.giving_way {
-            Some(since) if now.duration_since(since) < CALM => Weight::Least,
-            Some(_) | None => Weight::Usual,
-        }
+        self.giving_way = self.giving_way.filter(|since| now.duration_since(*since) < CALM);
+        // One that was not asked had the usual one.
+        (self.weight() != look.weight.unwrap_or(Weight::Usual)).then_some(self.weight())
     }
-}
-
-fn refused(events: &File) -> Option<u64> {
-    let mut text = [0; FILE];
-    let length = events.read_at(&mut text, 0).ok()?;
-    value_in(str::from_utf8(text.get(..length)?).ok()?, "max")
 }
 
 impl Engine {
     /// Looks at all machines that were read before, and weighs those anew that have to be.
     pub(super) async fn weigh_crowds(self: &Arc<Self>) -> Result<(), ProvisionError> {
         let engine = Arc::clone(self);
-        let look = move || engine.runs.look_at_crowds();
-        let mut first = Ok(());
-        for (space, weight) in tokio::task::spawn_blocking(look).await.unwrap_or_default() {
-            // One that cannot be weighed must not keep the others from it.
-            match self.weigh(space, weight).await {
-                Ok(()) => info!(%space, ?weight, "its share of a busy processor"),
-                Err(error) => first = first.and(Err(error)),
-            }
-        }
-        first
+        let look = move || {
+            let files = engine.runs.crowds();
+            files.into_iter().filter_map(|(space, files, ask)| Some((space, files.look(ask)?))).collect()
+        };
+        let looks: Vec<_> = tokio::task::spawn_blocking(look).await.unwrap_or_default();
+        let weighed =
+            join_all(self.runs.judge(&looks).into_iter().map(|(space, weight)| self.weigh(space, weight)));
+        weighed.await.into_iter().collect()
     }
 
     async fn weigh(&self, space: SpaceId, weight: Weight) -> Result<(), ProvisionError> {
@@ -122,7 +163,10 @@ impl Engine {
             ContainerUpdateBody { cpu_shares: Some(weight.shares()), ..ContainerUpdateBody::default() };
         let name = self.settings.installation.name_of(space);
         let weighed = self.client().await?.update_container(&name, update);
-        accept(404, within("weigh the container", CALL, weighed).await)
+        // Gone, or on its way there.
+        accept(409, accept(404, within("weigh the container", WEIGH, weighed).await))?;
+        info!(%space, ?weight, "its share of a busy processor");
+        Ok(())
     }
 }
 
@@ -131,46 +175,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_machine_gives_way_from_its_first_refused_process_until_none_was_refused_for_a_while() {
+    fn a_machine_gives_way_from_many_refused_processes_on_until_few_were_refused_for_a_while() {
         let start = Instant::now();
-        let mut crowd = Crowd { events: None, refused: 5, giving_way: None };
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let told = [(5, 0), (6, 1), (6, 9), (7, 10), (7, 19), (7, 20)]
-            .map(|(refused, seconds)| crowd.judge(refused, at(seconds)));
-        assert_eq!(
-            told,
-            [Weight::Usual, Weight::Least, Weight::Least, Weight::Least, Weight::Least, Weight::Usual]
-        );
+        let mut crowd = Crowd::default();
+        // Refused in all, and the second of the look: at first whatever was before, then few, then many.
+        let looks = [(500, 0), (510, 1), (600, 2), (610, 8), (700, 11), (700, 20), (700, 21)];
+        let told = looks.map(|(refused, second)| {
+            crowd.judge(Look { refused, weight: None }, start + Duration::from_secs(second));
+            crowd.weight()
+        });
+        let (usual, least) = (Weight::Usual, Weight::Least);
+        assert_eq!(told, [usual, usual, least, least, least, least, usual]);
     }
 
     #[test]
-    fn it_is_told_once_and_again_where_the_kernel_has_it_otherwise() {
+    fn what_the_kernel_has_otherwise_is_put_right() {
+        let now = Instant::now();
+        let mut crowd = Crowd::default();
+        let mut told = |refused, weight| crowd.judge(Look { refused, weight: Some(weight) }, now);
+        assert_eq!(told(0, Weight::Usual), None);
+        assert_eq!(told(0, Weight::Least), Some(Weight::Usual), "an earlier run's, or an earlier gateway's");
+        assert_eq!(told(MANY, Weight::Usual), Some(Weight::Least));
+        assert_eq!(told(MANY, Weight::Usual), Some(Weight::Least), "the engine did not take it");
+        assert_eq!(told(MANY, Weight::Least), None);
+    }
+
+    #[test]
+    fn both_versions_of_cgroups_tell() {
         let folder = tempfile::tempdir().unwrap();
         let here = || folder.path().to_owned();
         let (cpuacct, cpu, memory, pids) = (here(), here(), here(), here());
         let v1 = Cgroup::V1 { cpuacct, cpu, memory, pids, blkio: None, instance: 1 };
-        for cgroup in [v1, Cgroup::V2 { folder: here(), instance: 1 }] {
-            let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-            let say = |refused: u32, weight: Weight| {
-                write("pids.events", &format!("max {refused}\n"));
-                write("cpu.shares", if weight == Weight::Least { "2\n" } else { "1024\n" });
-                write("cpu.weight", if weight == Weight::Least { "1\n" } else { "39\n" });
-            };
-            say(3, Weight::Usual);
-            let mut crowd = Crowd::of(&cgroup);
-            assert_eq!((crowd.look(&cgroup), crowd.weight()), (None, Weight::Usual));
-            say(4, Weight::Usual);
-            assert_eq!((crowd.look(&cgroup), crowd.weight()), (Some(Weight::Least), Weight::Least));
-            assert_eq!(crowd.look(&cgroup), Some(Weight::Least), "the engine did not take it");
-            say(5, Weight::Least);
-            assert_eq!(crowd.look(&cgroup), None);
-            // Another gateway goes on with it.
-            let mut crowd = Crowd::of(&cgroup);
-            assert_eq!((crowd.look(&cgroup), crowd.weight()), (None, Weight::Least));
-            crowd.giving_way = Instant::now().checked_sub(CALM);
-            assert_eq!(crowd.look(&cgroup), Some(Weight::Usual));
-            say(5, Weight::Usual);
-            assert_eq!((crowd.look(&cgroup), crowd.weight()), (None, Weight::Usual));
+        let v2 = Cgroup::V2 { folder: here(), instance: 1 };
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        assert!(Files::open(&v1).is_none() && Files::open(&v2).is_none());
+        for (shares, weight, told) in [
+            ("2\n", "1\n", Weight::Least),
+            ("1024\n", "39\n", Weight::Usual),
+            ("1024\n", "100\n", Weight::Usual),
+        ] {
+            write("pids.events", "max 7\n");
+            write("cpu.shares", shares);
+            write("cpu.weight", weight);
+            for cgroup in [&v1, &v2] {
+                let files = Files::open(cgroup).unwrap();
+                assert_eq!(files.look(Ask::CrowdAndWeight), Some(Look { refused: 7, weight: Some(told) }));
+                assert_eq!(files.look(Ask::Crowd), Some(Look { refused: 7, weight: None }));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use bollard::query_parameters::{
     StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt;
+use tracing::info;
 
 use super::changes::Moment;
 use super::creation::Kind;
@@ -20,7 +21,7 @@ use crate::{Blueprint, Observed, Progress, ProvisionError};
 
 /// How long programs may take to be gone that were killed: thousands of them with a small share of a processor take longer
 /// than the ten seconds that the engine waits.
-const DYING: Duration = Duration::from_mins(2);
+const DYING: Duration = Duration::from_mins(1);
 
 /// Where the engine keeps what was written over the image, if it does so in a folder of its own.
 pub(super) fn layer(driver: Option<DriverData>) -> Option<PathBuf> {
@@ -96,25 +97,32 @@ impl Machine<'_> {
             StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         let stopped = self.client.stop_container(&self.name, Some(options));
         match within("stop the container", grace.saturating_add(CALL), stopped).await {
-            Err(error) if error.says_dying() => self.ended("not-running").await,
+            Err(error) if error.says_dying() => {
+                info!(space = %self.space, "its programs were killed and take long to be gone");
+                self.ended("not-running").await
+            }
             outcome => accept(404, outcome),
         }
     }
 
     /// Removes the container, running or not, and the volumes that its image made it have.
     pub(super) async fn remove_container(&self) -> Result<(), ProvisionError> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        let removed = self.client.remove_container(&self.name, Some(options.clone()));
-        match within("remove the container", CALL, removed).await {
+        let mut removed = self.try_remove().await;
+        if removed.as_ref().is_err_and(ProvisionError::says_dying) {
+            self.ended("not-running").await?;
+            removed = self.try_remove().await;
+        }
+        match removed {
             // Somebody removes it already: done when they are.
             Err(error) if error.is_status(409) => self.ended("removed").await,
-            Err(error) if error.says_dying() => {
-                self.ended("not-running").await?;
-                let removed = self.client.remove_container(&self.name, Some(options));
-                accept(404, within("remove the container", CALL, removed).await)
-            }
             outcome => accept(404, outcome),
         }
+    }
+
+    async fn try_remove(&self) -> Result<(), ProvisionError> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let removed = self.client.remove_container(&self.name, Some(options));
+        within("remove the container", CALL, removed).await
     }
 
     /// Waits for what is under way.
@@ -124,7 +132,9 @@ impl Machine<'_> {
         let gone = async { ended.next().await.transpose() };
         match within("see the container end", DYING, gone).await {
             // The exit status of the program, which the client takes for an error, is nobody's concern here.
-            Ok(_status) => Ok(()),
+            Ok(Some(_status)) => Ok(()),
+            // The engine went away meanwhile.
+            Ok(None) => Err(ProvisionError::EventsEnded),
             Err(error) if error.is_exit_status() => Ok(()),
             Err(error) => accept(404, Err(error)),
         }

@@ -11,7 +11,7 @@ use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptions
 use spaces_protocol::name::SpaceId;
 use tracing::{debug, warn};
 
-use super::crowds::{Crowd, Weight};
+use super::crowds::{Ask, Crowd, Files, Look, Weight};
 use super::deadline::{CALL, within};
 use super::{Engine, machine, survey};
 use crate::meter::{self, Cgroup, Interfaces};
@@ -51,6 +51,8 @@ struct Known {
     /// The rate that it was given; none before that.
     shaped: Option<Rate>,
     crowd: Crowd,
+    /// Where its crowd is looked at; none before the first look.
+    files: Option<Arc<Files>>,
 }
 
 impl Runs {
@@ -67,8 +69,8 @@ impl Runs {
         run.cgroup.stands().then_some(run)
     }
 
-    fn keep(&self, space: SpaceId, run: &Arc<Run>, crowd: Crowd) {
-        let known = Known { run: Arc::clone(run), shaped: None, crowd };
+    fn keep(&self, space: SpaceId, run: &Arc<Run>) {
+        let known = Known { run: Arc::clone(run), shaped: None, crowd: Crowd::default(), files: None };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space, known);
     }
 
@@ -77,18 +79,29 @@ impl Runs {
         runs.retain(|space, _known| running.contains_key(space));
     }
 
-    /// Looks at each: which have to weigh something else.
-    pub(super) fn look_at_crowds(&self) -> Vec<(SpaceId, Weight)> {
+    /// Where to look how crowded each of them is. What could not be opened before is tried again.
+    pub(super) fn crowds(&self) -> Vec<(SpaceId, Arc<Files>, Ask)> {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let look =
-            |(space, known): (&SpaceId, &mut Known)| Some((*space, known.crowd.look(&known.run.cgroup)?));
-        runs.iter_mut().filter_map(look).collect()
+        let files = |(space, known): (&SpaceId, &mut Known)| {
+            known.files = known.files.take().or_else(|| Files::open(&known.run.cgroup));
+            Some((*space, Arc::clone(known.files.as_ref()?), known.crowd.ask()))
+        };
+        runs.iter_mut().filter_map(files).collect()
     }
 
-    /// What a machine weighs by our word.
+    /// Which have to weigh something else by these looks.
+    pub(super) fn judge(&self, looks: &[(SpaceId, Look)]) -> Vec<(SpaceId, Weight)> {
+        let (mut runs, now) = (self.0.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let judge =
+            |(space, look): &(SpaceId, Look)| Some((*space, runs.get_mut(space)?.crowd.judge(*look, now)?));
+        looks.iter().filter_map(judge).collect()
+    }
+
+    /// What a machine is to weigh.
     pub(super) fn weight(&self, space: SpaceId) -> Weight {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.get(&space).map_or(Weight::Usual, |known| known.crowd.weight())
+        let known = runs.get(&space).filter(|known| known.run.cgroup.stands());
+        known.map_or(Weight::Usual, |known| known.crowd.weight())
     }
 
     /// The rate that this very run was given.
@@ -327,20 +340,19 @@ impl Engine {
             if let Some(Err(error)) = cgroup.as_ref().map(Cgroup::bound_buffers) {
                 debug!(%space, %error, "its network buffers are not counted");
             }
-            let crowd = cgroup.as_ref().map(Crowd::of);
-            procfs::ProcResult::Ok(cgroup.zip(crowd))
+            procfs::ProcResult::Ok(cgroup)
         };
-        let found = match tokio::task::spawn_blocking(find).await {
-            Ok(Ok(found)) => found,
+        let cgroup = match tokio::task::spawn_blocking(find).await {
+            Ok(Ok(cgroup)) => cgroup,
             Ok(Err(error)) => {
                 debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");
                 None
             }
             Err(_crash) => None,
         };
-        Ok(found.map(|(cgroup, crowd)| {
+        Ok(cgroup.map(|cgroup| {
             let run = Arc::new(Run { container, pid, cgroup, layer, lent });
-            self.runs.keep(space, &run, crowd);
+            self.runs.keep(space, &run);
             run
         }))
     }

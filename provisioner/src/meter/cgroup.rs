@@ -144,19 +144,12 @@ impl Cgroup {
         }
     }
 
-    /// Where the kernel counts the processes that it refused, as `max`.
-    pub(crate) fn process_events(&self) -> PathBuf {
+    /// Where the kernel counts the processes that it refused, as `max`; where it keeps what this weighs against others where
+    /// processor time is short; and the least that it can weigh.
+    pub(crate) fn crowd(&self) -> (PathBuf, PathBuf, u64) {
         match self {
-            Self::V1 { pids, .. } => pids.join("pids.events"),
-            Self::V2 { folder, .. } => folder.join("pids.events"),
-        }
-    }
-
-    /// Whether it has the least weight that there is: others come first wherever processor time is short.
-    pub(crate) fn weighs_least(&self) -> bool {
-        match self {
-            Self::V1 { cpu, .. } => number(&cpu.join("cpu.shares")).is_some_and(|shares| shares <= 2),
-            Self::V2 { folder, .. } => number(&folder.join("cpu.weight")).is_some_and(|weight| weight <= 1),
+            Self::V1 { pids, cpu, .. } => (pids.join("pids.events"), cpu.join("cpu.shares"), 2),
+            Self::V2 { folder, .. } => (folder.join("pids.events"), folder.join("cpu.weight"), 1),
         }
     }
 
