@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Read};
 
 use spaces_protocol::command::{Command, KeyCommand, SpaceCommand};
 use spaces_protocol::failure::{Code, Failure};
+use spaces_protocol::name::SpaceReference;
 use spaces_protocol::wire::RequestCommand;
 
 use crate::gateway::{Done, Gateway};
@@ -17,7 +18,7 @@ const MAX_INPUT: u64 = 64 * 1024;
 
 /// Runs one command and shows its answer.
 pub(crate) async fn run(settings: &Settings, command: Command, json: bool) -> Result<(), Failure> {
-    let command = complete(command)?;
+    let command = complete(settings, command).await?;
     let done = if matches!(command, Command::Request(_)) {
         as_stranger(settings, command).await?
     } else {
@@ -54,7 +55,7 @@ async fn as_stranger(settings: &Settings, command: Command) -> Result<Done, Fail
 }
 
 /// Reads and asks for what the words left open.
-fn complete(mut command: Command) -> Result<Command, Failure> {
+async fn complete(settings: &Settings, mut command: Command) -> Result<Command, Failure> {
     if let Command::Key(KeyCommand::Add(arguments)) = &mut command {
         arguments.public_key = read_public_key(std::io::stdin(), "standard input")?;
     }
@@ -62,12 +63,25 @@ fn complete(mut command: Command) -> Result<Command, Failure> {
         && !arguments.yes
         && std::io::stdin().is_terminal()
     {
-        let question = format!("delete space {} and all its data? [y/N] ", arguments.space);
+        let mine = ask(settings, &settings.session()?, Command::List).await?.data;
+        let question = format!("delete space {} and all its data? [y/N] ", shown(&mine, &arguments.space));
         if !matches!(show::ask(&question).trim(), "y" | "Y" | "yes") {
             return Err(Failure::new(Code::Refused, "not deleted"));
         }
     }
     Ok(command)
+}
+
+/// A Space that was named, as its person knows it from `list`. A platform admin can name another's, which is said.
+fn shown(mine: &serde_json::Value, named: &SpaceReference) -> String {
+    let named = named.to_string();
+    let text = |row: &serde_json::Value, key: &str| row.get(key)?.as_str().map(str::to_owned);
+    let rows = mine.as_array().map(Vec::as_slice).unwrap_or_default();
+    let found = rows.iter().find_map(|row| {
+        let (id, name) = text(row, "id").zip(text(row, "name"))?;
+        [&id, &name].contains(&&named).then(|| format!("{id} ({name})"))
+    });
+    found.unwrap_or_else(|| format!("{named}, which is not one of yours,"))
 }
 
 /// A public key file's text. A private key is refused here: it must not leave this machine.
@@ -83,4 +97,18 @@ pub(crate) fn read_public_key(source: impl Read, named: &str) -> Result<String, 
             .hint("give a public key on standard input: `key add < id_ed25519.pub`"));
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_deletes_reads_which_space_that_is_and_whether_it_is_theirs() {
+        let mine = serde_json::json!([{ "id": "sp_1", "name": "room" }, { "id": "sp_2", "name": "den" }]);
+        let shown = |named: &str| shown(&mine, &named.parse().unwrap());
+        assert_eq!(shown("den"), "sp_2 (den)");
+        assert_eq!(shown("sp_1"), "sp_1 (room)");
+        assert_eq!(shown("sp_7"), "sp_7, which is not one of yours,");
+    }
 }
