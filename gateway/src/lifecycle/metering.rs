@@ -108,16 +108,19 @@ impl Lifecycle {
         let now = Timestamp::now();
         // The one after the other, and at once: what is sent between a reading and the quota that follows from it is let
         // through. Where it could not be counted the quotas stay, for a new one would give back what was sent.
-        let egress = match self.count(&readings, now).await {
-            Ok(()) => self.bound_egress(&readings, now).await,
+        let counted = self.count(&readings, now).await;
+        let spaces = self.store.all_spaces().await?;
+        let egress = match counted {
+            Ok(()) => self.bound_egress(&spaces, &readings, now).await,
             uncounted => uncounted,
         };
-        let disks = self.meter_disks(&readings, disks).await;
+        let measured = self.meter_disks(&spaces, &readings, disks).await;
         let spaces = self.store.all_spaces().await?;
+        let bound = self.bound_disks(&spaces, &readings, disks).await;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
         self.warn(&spaces, now, said);
         self.look_for_idle(spaces, readings);
-        egress.and(disks)
+        egress.and(measured).and(bound)
     }
 
     /// Tells people at terminals of budgets that have come to be nearly used up, or are.
@@ -151,12 +154,12 @@ impl Lifecycle {
 
     async fn bound_egress(
         &self,
+        spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         now: Timestamp,
     ) -> Result<(), LifecycleError> {
         // Without their locks, which would keep reconciliation from them: what is overtaken by a new budget or by a
         // deletion is right again with the next round.
-        let spaces = self.store.all_spaces().await?;
         let ours = spaces
             .iter()
             .filter(|space| readings.contains_key(&space.id) && space.desired != Desired::Deleted);
@@ -180,23 +183,23 @@ impl Lifecycle {
 
     async fn meter_disks(
         &self,
+        spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         disks: &mut Disks,
     ) -> Result<(), LifecycleError> {
         disks.known.retain(|id, _disk| readings.contains_key(id));
-        let mut spaces = self.store.all_spaces().await?;
-        spaces.retain(|space| readings.contains_key(&space.id) && space.desired != Desired::Deleted);
+        let ours = |space: &&Space| readings.contains_key(&space.id) && space.desired != Desired::Deleted;
+        let mut spaces: Vec<&Space> = spaces.iter().filter(ours).collect();
         // Those first that were not looked at for longest: no round need come to the end.
         spaces.sort_by_key(|space| disks.known.get(&space.id).map(|disk| disk.looked_at));
         let measured = self.measure_disks(&spaces, readings, disks).await;
-        self.store.record_usage(&measured, Timestamp::now()).await?;
-        self.bound_disks(readings, disks).await
+        Ok(self.store.record_usage(&measured, Timestamp::now()).await?)
     }
 
     /// The sizes of those disks that may have changed.
     async fn measure_disks(
         &self,
-        spaces: &[Space],
+        spaces: &[&Space],
         readings: &BTreeMap<SpaceId, Reading>,
         disks: &mut Disks,
     ) -> Vec<Measured> {
@@ -234,11 +237,11 @@ impl Lifecycle {
     /// Refuses writes where the disk is used up, and allows them again where it is not.
     async fn bound_disks(
         &self,
+        spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         disks: &mut Disks,
     ) -> Result<(), LifecycleError> {
         let mut first = Ok(());
-        let spaces = self.store.all_spaces().await?;
         for space in spaces.iter().filter(|space| readings.contains_key(&space.id)) {
             let Some(disk) = disks.known.get_mut(&space.id) else { continue };
             let wanted = match disk.held {
