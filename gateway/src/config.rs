@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format, Toml};
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Deserializer};
 use spaces_provisioner::{Isolation, MappedRoot, NetworkPolicy, SubnetPool};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
@@ -262,6 +262,12 @@ impl Config {
         if let Some((key, _)) = never.into_iter().find(|(_, zero)| *zero) {
             return fault(key, "zero would let nothing happen");
         }
+        if !is_private(self.engine.network_pool) {
+            return fault(
+                "engine.network_pool",
+                "not a private network: Spaces would have other people's addresses",
+            );
+        }
         if self.metering.every > Duration::from_hours(1) {
             return fault("metering.every", "more than an hour: limits would bind too late");
         }
@@ -297,6 +303,14 @@ impl Config {
             std::path::absolute(&self.space.guest)
         }
     }
+}
+
+/// Whether the whole pool is among the addresses that are for private use.
+fn is_private(pool: SubnetPool) -> bool {
+    let private = ["10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "198.18.0.0/15"];
+    let network = |text: &str| text.parse::<Ipv4Net>().ok();
+    let Some(pool) = network(&pool.to_string()) else { return false };
+    private.into_iter().filter_map(network).any(|private| private.contains(&pool))
 }
 
 /// Which key, what is the matter, and where it was read.
@@ -432,6 +446,9 @@ mod tests {
             "[space]\npids = 1\n",
             "[space]\nidle_stop = \"0s\"\n",
             "[engine]\nnetwork_pool = \"10.0.0.0/30\"\n",
+            "[engine]\nnetwork_pool = \"0.0.0.0/0\"\n",
+            "[engine]\nnetwork_pool = \"127.0.0.0/8\"\n",
+            "[engine]\nnetwork_pool = \"172.0.0.0/8\"\n",
             "listen = \"localhost\"\n",
             "[metrics]\nlisten = \"0.0.0.0:9464\"\n",
             "[certificates]\nhost_names = [\"*\"]\n",
