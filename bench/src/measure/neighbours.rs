@@ -1,4 +1,5 @@
-//! How long a neighbour waits for `true` while a Space does its worst, next to what it waits while that Space is held still.
+//! How long a neighbour waits for `true` while a Space does its worst, next to what it waits while that Space is held
+//! still.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::thread::sleep;

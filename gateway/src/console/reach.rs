@@ -1,5 +1,6 @@
 //! Which Space a command means, and what its person may do with it. One's own are named by name or id; a platform admin
-//! reaches everybody else's too, by id alone: a name that is one's own must not become another's when one's own is gone.
+//! reaches everybody else's too, by id alone: a name that is one's own must not come to mean another's when one's own is
+//! gone.
 
 use spaces_protocol::failure::{Code, Failure};
 use spaces_protocol::name::SpaceReference;

@@ -6,8 +6,8 @@
 //! processes refused (kernel's counter) -> least weight -> hardly any refused for a while -> usual weight
 //! ```
 //!
-//! What a machine weighs is read from the kernel again and again, so that whatever becomes of a call to the engine, and whoever
-//! called it, a later look puts it right.
+//! What a machine weighs is read from the kernel again and again, so that whatever becomes of a call to the engine, and
+//! whoever called it, a later look puts it right.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
