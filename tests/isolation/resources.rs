@@ -130,25 +130,29 @@ while True:
 fn a_space_full_of_processes_is_stopped_however_long_they_take_to_be_gone() {
     const CROWD: &str = "
 import os, time
-for _ in range(1100):
+for _ in range(2000):
     if os.fork() == 0: time.sleep(1000)
 print('full', flush=True)
 time.sleep(1000)
 ";
     let siege = Siege::lay(&[("SPACE__STOP_GRACE", "1s")]);
+    let container = siege.platform.container("sp_1");
+    let admin_gives = |cpu| {
+        let words = ["admin", "set-budget", "--space", "sp_1", "--cpu", cpu];
+        siege.platform.admin().ssh("spaces", &words).ok();
+    };
     for word in ["down", "delete"] {
+        siege.mallory.ssh("spaces", &["space", "up", "--space", "lair"]).ok();
+        admin_gives("2000");
         let _attack = siege.attack(CROWD, "full");
-        siege.platform.admin().ssh("spaces", &["admin", "set-budget", "--space", "sp_1", "--cpu", "50"]).ok();
-        siege.mallory.ssh("spaces", &["space", word, "--space", "lair"]).ok();
-        if word == "down" {
-            siege.platform.wait_for_log("killed and take long to be gone");
-            siege
-                .platform
-                .admin()
-                .ssh("spaces", &["admin", "set-budget", "--space", "sp_1", "--cpu", "2000"])
-                .ok();
-            siege.mallory.ssh("spaces", &["space", "up", "--space", "lair"]).ok();
-        }
+        // So little that no host is quick enough.
+        admin_gives("10");
+        let said = siege.platform.log().len();
+        let words = ["spaces@127.0.0.1", "space", word, "--space", "lair"];
+        let stopping = Background::start(siege.mallory.ssh_command().args(words));
+        siege.platform.wait_for_log_after(said, "killed and take long to be gone");
+        run(siege.platform.docker().args(["update", "--cpus", "2", &container]), b"").ok();
+        assert!(stopping.end().success(), "{word}");
     }
     assert!(!siege.mallory.ssh("spaces", &["list"]).ok().contains("lair"));
 }

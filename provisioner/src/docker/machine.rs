@@ -97,10 +97,7 @@ impl Machine<'_> {
             StopContainerOptionsBuilder::default().t(i32::try_from(seconds).unwrap_or(i32::MAX)).build();
         let stopped = self.client.stop_container(&self.name, Some(options));
         match within("stop the container", grace.saturating_add(CALL), stopped).await {
-            Err(error) if error.says_dying() => {
-                info!(space = %self.space, "its programs were killed and take long to be gone");
-                self.ended("not-running").await
-            }
+            Err(error) if error.says_dying() => self.dead().await,
             outcome => accept(404, outcome),
         }
     }
@@ -109,7 +106,7 @@ impl Machine<'_> {
     pub(super) async fn remove_container(&self) -> Result<(), ProvisionError> {
         let mut removed = self.try_remove().await;
         if removed.as_ref().is_err_and(ProvisionError::says_dying) {
-            self.ended("not-running").await?;
+            self.dead().await?;
             removed = self.try_remove().await;
         }
         match removed {
@@ -123,6 +120,12 @@ impl Machine<'_> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         let removed = self.client.remove_container(&self.name, Some(options));
         within("remove the container", CALL, removed).await
+    }
+
+    /// Waits for its programs, killed and not gone when the engine had waited for them.
+    async fn dead(&self) -> Result<(), ProvisionError> {
+        info!(space = %self.space, "its programs were killed and take long to be gone");
+        self.ended("not-running").await
     }
 
     /// Waits for what is under way.
