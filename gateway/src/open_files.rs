@@ -1,5 +1,5 @@
 //! How many files this process may have open: a descriptor for each connection, one more for each channel and another
-//! while its Space reads nothing, and up to seven for each Space that runs.
+//! while its Space reads nothing, and up to fifteen for each Space that runs.
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tracing::{info, warn};

@@ -1,6 +1,7 @@
 //! What machines use now, read from files of the kernel: never from the engine, whose answer takes a second a machine.
 
 mod cgroup;
+mod counters;
 mod disk;
 
 use std::collections::HashMap;
@@ -9,7 +10,8 @@ use std::sync::OnceLock;
 use procfs::net::DeviceStatus;
 use spaces_protocol::name::SpaceId;
 
-pub(crate) use self::cgroup::{Cgroup, value_in};
+pub(crate) use self::cgroup::Cgroup;
+pub(crate) use self::counters::Counters;
 pub use self::disk::Disk;
 pub(crate) use self::disk::{nameless, written};
 use crate::Installation;
@@ -66,18 +68,19 @@ impl Interfaces {
 /// Reads one machine's.
 pub(crate) fn read(
     cgroup: &Cgroup,
+    counters: &Counters,
     interfaces: &Interfaces,
     installation: &Installation,
     space: SpaceId,
 ) -> Reading {
     let bridge = interfaces.0.get(&installation.interface(space));
     Reading {
-        cpu_micros: cgroup.cpu_micros().map(|seen| counter("cgroup", cgroup.instance(), seen)),
-        throttled_micros: cgroup.throttled_micros(),
-        memory_bytes: cgroup.memory_bytes(),
-        pids: cgroup.pids(),
-        oom_kills: cgroup.oom_kills(),
-        io_bytes: cgroup.io_bytes(),
+        cpu_micros: counters.cpu_micros().map(|seen| counter("cgroup", cgroup.instance(), seen)),
+        throttled_micros: counters.throttled_micros(),
+        memory_bytes: counters.memory_bytes(),
+        pids: counters.pids(),
+        oom_kills: counters.oom_kills(),
+        io_bytes: counters.io_bytes(),
         egress_bytes: egress(interfaces, installation, space),
         ingress_bytes: bridge.map(|bridge| bridge.sent_bytes),
     }

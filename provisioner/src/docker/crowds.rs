@@ -9,9 +9,6 @@
 //! What a machine weighs is read from the kernel again and again, so that whatever becomes of a call to the engine, and
 //! whoever called it, a later look puts it right.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt as _;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,7 +21,7 @@ use super::Engine;
 use super::deadline::within;
 use crate::ProvisionError;
 use crate::error::accept;
-use crate::meter::{Cgroup, value_in};
+use crate::meter::Counters;
 
 /// So many processes refused between two looks are no accident.
 const MANY: u64 = 20;
@@ -37,9 +34,6 @@ const WEIGHT_EVERY: u64 = 10;
 
 /// For one machine to be weighed: until then nobody is looked at.
 const WEIGH: Duration = Duration::from_secs(10);
-
-/// What the kernel's files take, and more.
-const FILE: usize = 256;
 
 /// What a machine counts for where processor time is short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,15 +54,6 @@ impl Weight {
     }
 }
 
-/// Where the kernel counts processes that it refused a machine, and keeps its weight. Open, since they are read each second.
-#[derive(Debug)]
-pub(super) struct Files {
-    events: File,
-    weight: File,
-    /// What the kernel calls the least weight.
-    least: u64,
-}
-
 /// What to look for: there are many machines, and few of them give way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ask {
@@ -84,29 +69,15 @@ pub(super) struct Look {
     weight: Option<Weight>,
 }
 
-impl Files {
-    /// `None`: they cannot be opened now.
-    pub(super) fn open(cgroup: &Cgroup) -> Option<Arc<Self>> {
-        let (events, weight, least) = cgroup.crowd();
-        let open = |path: &Path| File::open(path).ok();
-        Some(Arc::new(Self { events: open(&events)?, weight: open(&weight)?, least }))
-    }
-
-    fn look(&self, ask: Ask) -> Option<Look> {
-        let refused = value_in(&read(&self.events)?, "max")?;
-        let weight = match ask {
-            Ask::Crowd => None,
-            Ask::CrowdAndWeight => Some(read(&self.weight)?.trim().parse::<u64>().ok()?),
+impl Ask {
+    fn of(self, counters: &Counters) -> Option<Look> {
+        let weight = match self {
+            Self::Crowd => None,
+            Self::CrowdAndWeight => Some(counters.weighs_least()?),
         };
-        let weight = weight.map(|weight| if weight <= self.least { Weight::Least } else { Weight::Usual });
-        Some(Look { refused, weight })
+        let weight = weight.map(|least| if least { Weight::Least } else { Weight::Usual });
+        Some(Look { refused: counters.refused()?, weight })
     }
-}
-
-fn read(file: &File) -> Option<String> {
-    let mut bytes = [0; FILE];
-    let length = file.read_at(&mut bytes, 0).ok()?;
-    Some(String::from_utf8_lossy(bytes.get(..length)?).into_owned())
 }
 
 /// How one machine stands.
@@ -149,8 +120,8 @@ impl Engine {
     pub(super) async fn weigh_crowds(self: &Arc<Self>) -> Result<(), ProvisionError> {
         let engine = Arc::clone(self);
         let look = move || {
-            let files = engine.runs.crowds();
-            files.into_iter().filter_map(|(space, files, ask)| Some((space, files.look(ask)?))).collect()
+            let crowds = engine.runs.crowds();
+            crowds.into_iter().filter_map(|(space, run, ask)| Some((space, ask.of(&run.counters)?))).collect()
         };
         let looks: Vec<_> = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         let weighed =
@@ -198,30 +169,5 @@ mod tests {
         assert_eq!(told(MANY, Weight::Usual), Some(Weight::Least));
         assert_eq!(told(MANY, Weight::Usual), Some(Weight::Least), "the engine did not take it");
         assert_eq!(told(MANY, Weight::Least), None);
-    }
-
-    #[test]
-    fn both_versions_of_cgroups_tell() {
-        let folder = tempfile::tempdir().unwrap();
-        let here = || folder.path().to_owned();
-        let (cpuacct, cpu, memory, pids) = (here(), here(), here(), here());
-        let v1 = Cgroup::V1 { cpuacct, cpu, memory, pids, blkio: None, instance: 1 };
-        let v2 = Cgroup::V2 { folder: here(), instance: 1 };
-        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
-        assert!(Files::open(&v1).is_none() && Files::open(&v2).is_none());
-        for (shares, weight, told) in [
-            ("2\n", "1\n", Weight::Least),
-            ("1024\n", "39\n", Weight::Usual),
-            ("1024\n", "100\n", Weight::Usual),
-        ] {
-            write("pids.events", "max 7\n");
-            write("cpu.shares", shares);
-            write("cpu.weight", weight);
-            for cgroup in [&v1, &v2] {
-                let files = Files::open(cgroup).unwrap();
-                assert_eq!(files.look(Ask::CrowdAndWeight), Some(Look { refused: 7, weight: Some(told) }));
-                assert_eq!(files.look(Ask::Crowd), Some(Look { refused: 7, weight: None }));
-            }
-        }
     }
 }

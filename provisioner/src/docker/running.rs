@@ -11,10 +11,10 @@ use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptions
 use spaces_protocol::name::SpaceId;
 use tracing::{debug, warn};
 
-use super::crowds::{Ask, Crowd, Files, Look, Weight};
+use super::crowds::{Ask, Crowd, Look, Weight};
 use super::deadline::{CALL, within};
 use super::{Engine, machine, survey};
-use crate::meter::{self, Cgroup, Interfaces};
+use crate::meter::{self, Cgroup, Counters, Interfaces};
 use crate::writes::{self, Writes};
 use crate::{Binding, Blueprint, Counter, Disk, Egress, ProvisionError, Reading, egress};
 
@@ -25,12 +25,13 @@ const WALK: Duration = Duration::from_secs(3);
 const MOST_LENT: u64 = 1_000_000;
 
 /// What is known of one machine's present run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Run {
     container: String,
     /// Its first process, as this host numbers it.
     pub(super) pid: i32,
     pub(super) cgroup: Cgroup,
+    pub(super) counters: Counters,
     /// Where the files are that it wrote, where the engine keeps them apart from the image's.
     pub(super) layer: Option<PathBuf>,
     /// What of the engine's own folders it may write all the same: its /etc/hosts and such, and volumes of its image.
@@ -51,8 +52,6 @@ struct Known {
     /// The rate that it was given; none before that.
     shaped: Option<Rate>,
     crowd: Crowd,
-    /// Where its crowd is looked at; none before the first look.
-    files: Option<Arc<Files>>,
 }
 
 impl Runs {
@@ -70,7 +69,7 @@ impl Runs {
     }
 
     fn keep(&self, space: SpaceId, run: &Arc<Run>) {
-        let known = Known { run: Arc::clone(run), shaped: None, crowd: Crowd::default(), files: None };
+        let known = Known { run: Arc::clone(run), shaped: None, crowd: Crowd::default() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space, known);
     }
 
@@ -79,14 +78,10 @@ impl Runs {
         runs.retain(|space, _known| running.contains_key(space));
     }
 
-    /// Where to look how crowded each of them is. What could not be opened before is tried again.
-    pub(super) fn crowds(&self) -> Vec<(SpaceId, Arc<Files>, Ask)> {
-        let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = |(space, known): (&SpaceId, &mut Known)| {
-            known.files = known.files.take().or_else(|| Files::open(&known.run.cgroup));
-            Some((*space, Arc::clone(known.files.as_ref()?), known.crowd.ask()))
-        };
-        runs.iter_mut().filter_map(files).collect()
+    /// What to ask each of them for, to see how crowded it is.
+    pub(super) fn crowds(&self) -> Vec<(SpaceId, Arc<Run>, Ask)> {
+        let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        runs.iter().map(|(space, known)| (*space, Arc::clone(&known.run), known.crowd.ask())).collect()
     }
 
     /// Which have to weigh something else by these looks.
@@ -107,12 +102,12 @@ impl Runs {
     /// The rate that this very run was given.
     fn shaped(&self, space: SpaceId, run: &Run) -> Option<Rate> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.get(&space).filter(|known| *known.run == *run)?.shaped
+        runs.get(&space).filter(|known| std::ptr::eq(&raw const *known.run, run))?.shaped
     }
 
     fn set_shaped(&self, space: SpaceId, run: &Run, mbit: Option<NonZeroU32>) {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = runs.get_mut(&space).filter(|known| *known.run == *run) {
+        if let Some(known) = runs.get_mut(&space).filter(|known| std::ptr::eq(&raw const *known.run, run)) {
             known.shaped = Some(Rate(mbit));
         }
     }
@@ -138,7 +133,7 @@ impl Engine {
         let read = tokio::task::spawn_blocking(move || {
             let (installation, interfaces) = (&engine.settings.installation, Interfaces::read());
             let of = |(space, run): (SpaceId, Arc<Run>)| {
-                (space, meter::read(&run.cgroup, &interfaces, installation, space))
+                (space, meter::read(&run.cgroup, &run.counters, &interfaces, installation, space))
             };
             running.into_iter().map(of).collect()
         });
@@ -150,8 +145,10 @@ impl Engine {
     pub(super) async fn measure(self: &Arc<Self>, space: SpaceId) -> Result<Option<Reading>, ProvisionError> {
         let Some(run) = self.run(space).await? else { return Ok(None) };
         let engine = Arc::clone(self);
-        let read =
-            move || meter::read(&run.cgroup, &Interfaces::read(), &engine.settings.installation, space);
+        let read = move || {
+            let interfaces = Interfaces::read();
+            meter::read(&run.cgroup, &run.counters, &interfaces, &engine.settings.installation, space)
+        };
         Ok(tokio::task::spawn_blocking(read).await.ok())
     }
 
@@ -336,22 +333,23 @@ impl Engine {
         // It may end at any moment, and an engine elsewhere has processes that we do not see.
         let name = container.clone();
         let find = move || {
-            let cgroup = Cgroup::of_process(pid, &name)?;
-            if let Some(Err(error)) = cgroup.as_ref().map(Cgroup::bound_buffers) {
+            let Some(cgroup) = Cgroup::of_process(pid, &name)? else { return Ok(None) };
+            if let Err(error) = cgroup.bound_buffers() {
                 debug!(%space, %error, "its network buffers are not counted");
             }
-            procfs::ProcResult::Ok(cgroup)
+            let counters = Counters::open(&cgroup)?;
+            procfs::ProcResult::Ok(Some((cgroup, counters)))
         };
-        let cgroup = match tokio::task::spawn_blocking(find).await {
-            Ok(Ok(cgroup)) => cgroup,
+        let found = match tokio::task::spawn_blocking(find).await {
+            Ok(Ok(found)) => found,
             Ok(Err(error)) => {
                 debug!(%space, error = &error as &dyn std::error::Error, "its cgroup cannot be found");
                 None
             }
             Err(_crash) => None,
         };
-        Ok(cgroup.map(|cgroup| {
-            let run = Arc::new(Run { container, pid, cgroup, layer, lent });
+        Ok(found.map(|(cgroup, counters)| {
+            let run = Arc::new(Run { container, pid, cgroup, counters, layer, lent });
             self.runs.keep(space, &run);
             run
         }))

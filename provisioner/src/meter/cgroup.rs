@@ -107,75 +107,6 @@ impl Cgroup {
             Self::V2 { .. } => Ok(()),
         }
     }
-
-    pub(super) fn cpu_micros(&self) -> Option<u64> {
-        match self {
-            Self::V1 { cpuacct, .. } => Some(number(&cpuacct.join("cpuacct.usage"))? / 1000),
-            Self::V2 { folder, .. } => value(&folder.join("cpu.stat"), "usage_usec"),
-        }
-    }
-
-    pub(super) fn throttled_micros(&self) -> Option<u64> {
-        match self {
-            Self::V1 { cpu, .. } => Some(value(&cpu.join("cpu.stat"), "throttled_time")? / 1000),
-            Self::V2 { folder, .. } => value(&folder.join("cpu.stat"), "throttled_usec"),
-        }
-    }
-
-    /// Without files that were read and could be read again, as the engine's own figure.
-    pub(super) fn memory_bytes(&self) -> Option<u64> {
-        let (used, cached) = match self {
-            Self::V1 { memory, .. } => (
-                number(&memory.join("memory.usage_in_bytes"))?,
-                value(&memory.join("memory.stat"), "total_inactive_file")?,
-            ),
-            Self::V2 { folder, .. } => (
-                number(&folder.join("memory.current"))?,
-                value(&folder.join("memory.stat"), "inactive_file")?,
-            ),
-        };
-        Some(used.saturating_sub(cached))
-    }
-
-    pub(super) fn pids(&self) -> Option<u64> {
-        match self {
-            Self::V1 { pids, .. } => number(&pids.join("pids.current")),
-            Self::V2 { folder, .. } => number(&folder.join("pids.current")),
-        }
-    }
-
-    /// Where the kernel counts the processes that it refused, as `max`; where it keeps what this weighs against others where
-    /// processor time is short; and the least that it can weigh.
-    pub(crate) fn crowd(&self) -> (PathBuf, PathBuf, u64) {
-        match self {
-            Self::V1 { pids, cpu, .. } => (pids.join("pids.events"), cpu.join("cpu.shares"), 2),
-            Self::V2 { folder, .. } => (folder.join("pids.events"), folder.join("cpu.weight"), 1),
-        }
-    }
-
-    /// Read and written. What a file system does in a process of its own is not among it.
-    pub(super) fn io_bytes(&self) -> Option<u64> {
-        match self {
-            Self::V1 { blkio, .. } => {
-                let file = blkio.as_ref()?.join("blkio.throttle.io_service_bytes_recursive");
-                value(&file, "Total")
-            }
-            Self::V2 { folder, .. } => {
-                let text = fs::read_to_string(folder.join("io.stat")).ok()?;
-                let bytes = |word: &str| {
-                    word.strip_prefix("rbytes=").or_else(|| word.strip_prefix("wbytes="))?.parse::<u64>().ok()
-                };
-                Some(text.split_whitespace().filter_map(bytes).sum())
-            }
-        }
-    }
-
-    pub(super) fn oom_kills(&self) -> Option<u64> {
-        match self {
-            Self::V1 { memory, .. } => value(&memory.join("memory.oom_control"), "oom_kill"),
-            Self::V2 { folder, .. } => value(&folder.join("memory.events"), "oom_kill"),
-        }
-    }
 }
 
 /// Where a hierarchy is mounted that may begin below its root, as it does within a container.
@@ -192,16 +123,6 @@ fn number(file: &Path) -> Option<u64> {
     fs::read_to_string(file).ok()?.trim().parse().ok()
 }
 
-/// The number behind a word that begins a line.
-fn value(file: &Path, word: &str) -> Option<u64> {
-    value_in(&fs::read_to_string(file).ok()?, word)
-}
-
-/// The number behind a word that begins a line of this text.
-pub(crate) fn value_in(text: &str, word: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' ')?.trim().parse().ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -213,65 +134,24 @@ mod tests {
         }
     }
 
-    /// Version 2 is not what every host of ours has: its files, as the kernel's documentation shows them.
     #[test]
-    fn both_versions_are_read_alike() {
+    fn its_processes_and_its_share_of_buffers_are_found_in_its_folder() {
         let root = tempfile::tempdir().unwrap();
-        let (one, two) = (root.path().join("one"), root.path().join("two"));
-        write(
-            &one,
-            &[
-                ("cpuacct.usage", "5000123\n"),
-                ("cpu.stat", "nr_periods 3\nnr_throttled 2\nthrottled_time 7000000\n"),
-                ("memory.usage_in_bytes", "1000\n"),
-                ("memory.limit_in_bytes", "400000000\n"),
-                ("memory.stat", "inactive_file 1\ntotal_inactive_file 300\n"),
-                ("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 4\n"),
-                ("pids.current", "12\n"),
-                ("blkio.throttle.io_service_bytes_recursive", "8:0 Read 600\n8:0 Total 900\nTotal 900\n"),
-                ("cgroup.procs", "7\n8\n"),
-            ],
-        );
-        write(
-            &two,
-            &[
-                ("cpu.stat", "usage_usec 5000\nuser_usec 1\nthrottled_usec 7000\n"),
-                ("memory.current", "1000\n"),
-                ("memory.stat", "anon 5\ninactive_file 300\n"),
-                ("memory.events", "low 0\noom 4\noom_kill 4\n"),
-                (
-                    "io.stat",
-                    "8:0 rbytes=600 wbytes=250 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=50 wbytes=0\n",
-                ),
-                ("pids.current", "12\n"),
-                ("cgroup.procs", "7\n8\n"),
-            ],
-        );
-        let instance = inode(&one).unwrap();
-        let v1 = Cgroup::V1 {
-            cpuacct: one.clone(),
-            cpu: one.clone(),
-            memory: one.clone(),
-            blkio: Some(one.clone()),
-            pids: one,
-            instance,
-        };
-        let v2 = Cgroup::V2 { instance: inode(&two).unwrap(), folder: two };
-        for cgroup in [v1, v2] {
-            assert_eq!(cgroup.cpu_micros(), Some(5000));
-            assert_eq!(cgroup.throttled_micros(), Some(7000));
-            assert_eq!(cgroup.memory_bytes(), Some(700));
-            assert_eq!(cgroup.oom_kills(), Some(4));
-            assert_eq!(cgroup.io_bytes(), Some(900));
-            assert_eq!(cgroup.pids(), Some(12));
-            cgroup.bound_buffers().unwrap();
+        let here = || root.path().to_owned();
+        write(root.path(), &[("memory.limit_in_bytes", "400000000\n"), ("cgroup.procs", "7\n8\n")]);
+        let instance = inode(root.path()).unwrap();
+        let (cpuacct, cpu, memory, pids) = (here(), here(), here(), here());
+        let v1 = Cgroup::V1 { cpuacct, cpu, memory, pids, blkio: None, instance };
+        let v2 = Cgroup::V2 { folder: here(), instance };
+        for cgroup in [&v1, &v2] {
             assert_eq!(cgroup.processes(), [7, 8]);
             assert!(cgroup.stands());
         }
-        assert_eq!(
-            fs::read_to_string(root.path().join("one/memory.kmem.tcp.limit_in_bytes")).unwrap(),
-            "100000000"
-        );
+        v2.bound_buffers().unwrap();
+        let share = root.path().join("memory.kmem.tcp.limit_in_bytes");
+        assert!(!share.exists(), "version 2 counts them by itself");
+        v1.bound_buffers().unwrap();
+        assert_eq!(fs::read_to_string(share).unwrap(), "100000000");
     }
 
     #[test]
@@ -290,7 +170,7 @@ mod tests {
     fn this_process_has_one() {
         let own = i32::try_from(std::process::id()).unwrap();
         let cgroup = Cgroup::of_process(own, "/").unwrap();
-        assert!(cgroup.is_some_and(|cgroup| cgroup.cpu_micros().is_some()));
+        assert!(cgroup.is_some_and(|cgroup| cgroup.stands() && cgroup.processes().contains(&own)));
         assert_eq!(Cgroup::of_process(own, "some container").unwrap(), None, "another one's");
     }
 }
