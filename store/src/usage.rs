@@ -1,16 +1,21 @@
 //! What Spaces have used: counters added up, over restarts of machines, engine and gateway.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use spaces_protocol::name::SpaceId;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
 use crate::column::long;
 use crate::{Store, StoreError};
 
 /// In the place of a counter: whatever is read first is where counting begins.
 const BASELINE: &str = "baseline";
+
+/// For so many Spaces usage is read, and kept, with one statement: each is a way to the database and back.
+const AT_ONCE: usize = 500;
 
 /// A calendar month in UTC, over which egress is counted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +91,7 @@ impl Usage {
 
 #[derive(sqlx::FromRow)]
 struct StoredUsage {
+    space_id: i64,
     month: String,
     egress_bytes: i64,
     egress_from: String,
@@ -99,42 +105,71 @@ struct StoredUsage {
 impl Store {
     /// Adds what was read to what is known, of all these Spaces at once.
     pub async fn record_usage(&self, measured: &[Measured], now: Timestamp) -> Result<(), StoreError> {
+        if measured.is_empty() {
+            return Ok(());
+        }
         let month = Month::of(now);
         let mut change = self.change().await?;
-        for reading in measured {
-            add(&mut change, reading, &month).await?;
+        for readings in measured.chunks(AT_ONCE) {
+            let known = known(&mut change, readings).await?;
+            let mut next = known.clone();
+            for reading in readings {
+                let of = next.entry(reading.space).or_default();
+                *of = of.after(reading, &month);
+            }
+            next.retain(|space, next| known.get(space) != Some(next));
+            keep(&mut change, &next).await?;
         }
         Ok(change.commit().await?)
     }
 }
 
-async fn add(connection: &mut SqliteConnection, reading: &Measured, month: &Month) -> Result<(), StoreError> {
-    let known = sqlx::query_as::<_, StoredUsage>(
-        "SELECT month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen, disk_bytes \
-         FROM usage WHERE space_id = $1",
+async fn known(
+    connection: &mut SqliteConnection,
+    readings: &[Measured],
+) -> Result<BTreeMap<SpaceId, Known>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "SELECT space_id, month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen, disk_bytes \
+         FROM usage WHERE space_id IN (",
     );
-    let known = known.bind(reading.space.number()).fetch_optional(&mut *connection).await?;
-    let known = known.map(read).transpose()?.unwrap_or_default();
-    let next = known.after(reading, month);
-    // One that is gone meanwhile has no usage.
-    sqlx::query(
+    let mut spaces = query.separated(", ");
+    for reading in readings {
+        spaces.push_bind(reading.space.number());
+    }
+    query.push(")");
+    let rows = query.build_query_as::<StoredUsage>().persistent(false).fetch_all(connection).await?;
+    rows.into_iter().map(read).collect()
+}
+
+async fn keep(connection: &mut SqliteConnection, usage: &BTreeMap<SpaceId, Known>) -> Result<(), StoreError> {
+    if usage.is_empty() {
+        return Ok(());
+    }
+    let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO usage (space_id, month, egress_bytes, egress_from, egress_seen, cpu_micros, cpu_from, cpu_seen, \
             disk_bytes) \
-         SELECT id, $2, $3, $4, $5, $6, $7, $8, $9 FROM spaces WHERE id = $1 \
-         ON CONFLICT (space_id) DO UPDATE SET month = $2, egress_bytes = $3, egress_from = $4, egress_seen = $5, \
-            cpu_micros = $6, cpu_from = $7, cpu_seen = $8, disk_bytes = $9",
-    )
-    .bind(reading.space.number())
-    .bind(&month.0)
-    .bind(kept(next.egress))
-    .bind(&next.egress_counter.from)
-    .bind(kept(next.egress_counter.seen))
-    .bind(kept(next.cpu))
-    .bind(&next.cpu_counter.from)
-    .bind(kept(next.cpu_counter.seen))
-    .bind(next.disk.map(kept))
-    .execute(connection)
-    .await?;
+         SELECT * FROM (",
+    );
+    query.push_values(usage, |mut row, (space, next)| {
+        row.push_bind(space.number())
+            .push_bind(&next.month)
+            .push_bind(kept(next.egress))
+            .push_bind(&next.egress_counter.from)
+            .push_bind(kept(next.egress_counter.seen))
+            .push_bind(kept(next.cpu))
+            .push_bind(&next.cpu_counter.from)
+            .push_bind(kept(next.cpu_counter.seen))
+            .push_bind(next.disk.map(kept));
+    });
+    // One that is gone meanwhile has no usage.
+    query.push(
+        ") WHERE column1 IN (SELECT id FROM spaces) \
+         ON CONFLICT (space_id) DO UPDATE SET month = excluded.month, egress_bytes = excluded.egress_bytes, \
+            egress_from = excluded.egress_from, egress_seen = excluded.egress_seen, \
+            cpu_micros = excluded.cpu_micros, cpu_from = excluded.cpu_from, cpu_seen = excluded.cpu_seen, \
+            disk_bytes = excluded.disk_bytes",
+    );
+    query.build().persistent(false).execute(connection).await?;
     Ok(())
 }
 
@@ -197,8 +232,9 @@ fn step(known: &Counter, read: Option<&Counter>) -> (u64, Counter) {
     (grown, read.clone())
 }
 
-fn read(stored: StoredUsage) -> Result<Known, StoreError> {
-    Ok(Known {
+fn read(stored: StoredUsage) -> Result<(SpaceId, Known), StoreError> {
+    let space = SpaceId::new(stored.space_id);
+    let known = Known {
         month: stored.month,
         egress: long("usage.egress_bytes", stored.egress_bytes)?,
         egress_counter: Counter {
@@ -208,7 +244,8 @@ fn read(stored: StoredUsage) -> Result<Known, StoreError> {
         cpu: long("usage.cpu_micros", stored.cpu_micros)?,
         cpu_counter: Counter { from: stored.cpu_from, seen: long("usage.cpu_seen", stored.cpu_seen)? },
         disk: stored.disk_bytes.map(|bytes| long("usage.disk_bytes", bytes)).transpose()?,
-    })
+    };
+    Ok((space, known))
 }
 
 /// As the database keeps it.

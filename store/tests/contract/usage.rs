@@ -38,3 +38,19 @@ async fn usage_is_added_up_over_counters_and_ends_with_its_space() {
     scene.store.record_usage(&[reading(den, "b", 30)], later).await.unwrap();
     assert_eq!(usage().await, None, "a reading that came late");
 }
+
+/// One reading of all Spaces is one change.
+#[tokio::test]
+async fn readings_of_many_spaces_are_added_at_once_and_one_that_is_gone_spoils_none() {
+    let scene = Scene::new().await;
+    let (den, lair) = (scene.space("ada", "den").await, scene.space("ada", "lair").await);
+    let gone = SpaceId::new(99);
+    let usage = async |space| scene.store.space(space).await.unwrap().map(|space| space.usage.cpu_micros);
+    scene.store.record_usage(&[], at(1)).await.unwrap();
+    let first = [reading(den, "a", 100), reading(gone, "c", 5), reading(lair, "b", 7)];
+    scene.store.record_usage(&first, at(1)).await.unwrap();
+    // One that has not changed, and one that was read twice meanwhile.
+    let second = [reading(lair, "b", 7), reading(den, "a", 120), reading(den, "a", 150)];
+    scene.store.record_usage(&second, at(2)).await.unwrap();
+    assert_eq!((usage(den).await, usage(lair).await, usage(gone).await), (Some(150), Some(7), None));
+}
