@@ -29,6 +29,9 @@ const IDLE: u64 = 20_000;
 /// With more, in microseconds, much may have been written.
 const BUSY: u64 = 2_000_000;
 
+/// What a program can write at most, in bytes, with a microsecond of processor time.
+const WRITTEN: u64 = 4_000;
+
 /// A disk that is this full, in hundredths, is looked at in each round.
 const NEARLY_FULL: u64 = 80;
 
@@ -108,19 +111,21 @@ impl Lifecycle {
         let now = Timestamp::now();
         // The one after the other, and at once: what is sent between a reading and the quota that follows from it is let
         // through. Where it could not be counted the quotas stay, for a new one would give back what was sent.
-        let counted = self.count(&readings, now).await;
+        let spaces = self.store.all_spaces().await?;
+        let counted = self.count(&spaces, &readings, now).await;
         let spaces = self.store.all_spaces().await?;
         let egress = match counted {
             Ok(()) => self.bound_egress(&spaces, &readings, now).await,
             uncounted => uncounted,
         };
-        let measured = self.meter_disks(&spaces, &readings, disks).await;
-        let spaces = self.store.all_spaces().await?;
+        let measured = self.measure_disks(&spaces, &readings, disks).await;
+        let recorded = self.store.record_usage(&measured, Timestamp::now()).await;
+        let spaces = if measured.is_empty() { spaces } else { self.store.all_spaces().await? };
         let bound = self.bound_disks(&spaces, &readings, disks).await;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
         self.warn(&spaces, now, said);
         self.look_for_idle(spaces, readings);
-        egress.and(measured).and(bound)
+        egress.and(recorded.map_err(LifecycleError::from)).and(bound)
     }
 
     /// Tells people at terminals of budgets that have come to be nearly used up, or are.
@@ -139,11 +144,11 @@ impl Lifecycle {
     /// Adds what was read to what is known.
     async fn count(
         &self,
+        spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         now: Timestamp,
     ) -> Result<(), LifecycleError> {
         let egress = self.provisioner.egress_binding();
-        let spaces = self.store.all_spaces().await?;
         let of = |space: &Space| {
             let reading = readings.get(&space.id)?;
             Some(measured(space, reading.egress_bytes.as_ref(), Some(reading), egress))
@@ -181,34 +186,24 @@ impl Lifecycle {
         Ok(egress_bound(&self.stored(space.id).await?, sent, &Month::of(now)))
     }
 
-    async fn meter_disks(
+    /// The sizes of those disks that may have changed.
+    async fn measure_disks(
         &self,
         spaces: &[Space],
         readings: &BTreeMap<SpaceId, Reading>,
         disks: &mut Disks,
-    ) -> Result<(), LifecycleError> {
+    ) -> Vec<Measured> {
         disks.known.retain(|id, _disk| readings.contains_key(id));
         let ours = |space: &&Space| readings.contains_key(&space.id) && space.desired != Desired::Deleted;
         let mut spaces: Vec<&Space> = spaces.iter().filter(ours).collect();
         // Those first that were not looked at for longest: no round need come to the end.
         spaces.sort_by_key(|space| disks.known.get(&space.id).map(|disk| disk.looked_at));
-        let measured = self.measure_disks(&spaces, readings, disks).await;
-        Ok(self.store.record_usage(&measured, Timestamp::now()).await?)
-    }
-
-    /// The sizes of those disks that may have changed.
-    async fn measure_disks(
-        &self,
-        spaces: &[&Space],
-        readings: &BTreeMap<SpaceId, Reading>,
-        disks: &mut Disks,
-    ) -> Vec<Measured> {
         let mut measured = Vec::new();
         let walks = async {
             for space in spaces {
                 let reading = readings.get(&space.id);
                 let cpu = reading.and_then(|reading| reading.cpu_micros.as_ref()).map(counter);
-                if !is_nearly_full(space) && !disks.is_due(space.id, cpu.as_ref()) {
+                if !is_nearly_full(space) && !disks.is_due(space.id, cpu.as_ref(), disk_left(space)) {
                     continue;
                 }
                 // Also after a failure, so that the next ones have their turn.
@@ -266,7 +261,8 @@ impl Lifecycle {
 }
 
 impl Disks {
-    fn is_due(&self, space: SpaceId, cpu: Option<&Counter>) -> bool {
+    /// Whether to look at this disk, which has so much left.
+    fn is_due(&self, space: SpaceId, cpu: Option<&Counter>, left: Option<u64>) -> bool {
         let Some(disk) = self.known.get(&space) else { return true };
         let worked = match (&disk.cpu, cpu) {
             (Some(before), Some(now)) if before.from == now.from => now.seen.saturating_sub(before.seen),
@@ -274,7 +270,8 @@ impl Disks {
             (Some(_) | None, Some(_) | None) => BUSY,
         };
         let changing = worked > IDLE || !disk.settled;
-        worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
+        let full = left.is_some_and(|left| worked.saturating_mul(WRITTEN) >= left);
+        full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
     }
 
     fn measured(&mut self, space: SpaceId, found: OnDisk) {
@@ -313,6 +310,11 @@ pub(super) fn egress_bound(
         .egress_mb
         .map(|limit| (u64::from(limit.get()) * MB).saturating_sub(space.usage.egress_in(month)));
     Egress { left, counted, mbit: budget.egress_mbit }
+}
+
+/// What may come to its disk yet, by what was measured last.
+fn disk_left(space: &Space) -> Option<u64> {
+    Some(disk_limit(space)?.saturating_sub(space.usage.disk_bytes.unwrap_or_default()))
 }
 
 fn is_nearly_full(space: &Space) -> bool {
@@ -370,16 +372,29 @@ mod tests {
         let mut disks = Disks { look_every: Duration::ZERO, known: HashMap::new() };
         let cpu = Some(Counter { from: "cgroup".to_owned(), seen: 5 });
         let found = |bytes| OnDisk { bytes, complete: true, held: Binding::Soft };
-        assert!(disks.is_due(space, cpu.as_ref()));
+        assert!(disks.is_due(space, cpu.as_ref(), None));
         disks.looked_at(space, cpu.clone());
-        assert!(disks.is_due(space, cpu.as_ref()), "it was cut short");
+        assert!(disks.is_due(space, cpu.as_ref(), None), "it was cut short");
         for bytes in [7, 7] {
-            assert!(disks.is_due(space, cpu.as_ref()));
+            assert!(disks.is_due(space, cpu.as_ref(), None));
             disks.looked_at(space, cpu.clone());
             disks.measured(space, found(bytes));
         }
-        assert!(!disks.is_due(space, cpu.as_ref()), "nothing changes");
+        assert!(!disks.is_due(space, cpu.as_ref(), None), "nothing changes");
         disks.looked_at(space, cpu.clone());
-        assert!(disks.is_due(space, cpu.as_ref()), "it was cut short");
+        assert!(disks.is_due(space, cpu.as_ref(), None), "it was cut short");
+    }
+
+    #[test]
+    fn a_disk_is_looked_at_as_soon_as_it_may_be_full() {
+        let space = SpaceId::new(1);
+        let mut disks = Disks { look_every: Duration::MAX, known: HashMap::new() };
+        let cpu = |seen| Some(Counter { from: "cgroup".to_owned(), seen });
+        disks.looked_at(space, cpu(0));
+        disks.measured(space, OnDisk { bytes: 0, complete: true, held: Binding::Soft });
+        let is_due = |worked, left| disks.is_due(space, cpu(worked).as_ref(), left);
+        assert!(!is_due(BUSY - 1, None) && is_due(BUSY, None));
+        assert!(!is_due(9_000, Some(40 * MB)) && is_due(10_000, Some(40 * MB)));
+        assert!(is_due(BUSY, Some(1_000_000 * MB)));
     }
 }
