@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! room (sp_1) is running                                      q leaves
-//! cpu         ██████                       420 of 2000 millis     21 %
+//! cpu          ██████░░░░░░░░░░░░░░░░░░░░   420 of 2000 millis     21 %
 //! ...
 //! cpu   ▁▁▂▅█▇
 //! ```
@@ -14,7 +14,7 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style};
 use ratatui::text::Line;
-use ratatui::widgets::{Gauge, Sparkline};
+use ratatui::widgets::{LineGauge, Sparkline};
 use spaces_protocol::reply::{Allowance, Bound, Usage};
 
 /// Seconds that are remembered: as many as the widest terminal shows.
@@ -23,6 +23,10 @@ const REMEMBERED: usize = 300;
 /// Shares of a limit, in hundredths, from which on a bar warns, and alarms.
 const WARN: u64 = 80;
 const ALARM: u64 = 95;
+
+/// Columns for what is in a line, and for how much that is.
+const NAME: u16 = 12;
+const FIGURES: u16 = 34;
 
 /// Whether there are any.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,8 +112,10 @@ pub(super) fn draw(frame: &mut Frame<'_>, usage: &Usage, history: &History, colo
 }
 
 fn bar(frame: &mut Frame<'_>, place: Rect, name: &str, allowance: &Allowance, unit: &str, colours: Colours) {
+    // Of a narrow terminal the bar gives way first.
+    let room = place.width.saturating_sub(NAME).min(FIGURES);
     let [label, gauge, figures] =
-        Layout::horizontal([Constraint::Length(12), Constraint::Fill(1), Constraint::Length(34)])
+        Layout::horizontal([Constraint::Length(NAME), Constraint::Fill(1), Constraint::Length(room)])
             .areas(place);
     frame.render_widget(Line::raw(name.to_owned()), label);
     let used = allowance.used.map_or_else(|| "-".to_owned(), |used| used.to_string());
@@ -122,13 +128,17 @@ fn bar(frame: &mut Frame<'_>, place: Rect, name: &str, allowance: &Allowance, un
         share if share >= WARN => Color::Yellow,
         _ => Color::Green,
     };
-    let filled = Gauge::default()
-        .use_unicode(true)
+    let bar = LineGauge::default()
         .label("")
+        .filled_symbol("█")
+        .unfilled_symbol("░")
+        .filled_style(style(colours, colour))
         .ratio(f64::from(u32::try_from(share.min(100)).unwrap_or(100)) / 100.0);
-    frame.render_widget(filled.gauge_style(style(colours, colour)), gauge);
+    frame.render_widget(bar, gauge);
     frame.render_widget(Line::raw(format!("  {used} of {soft}{limit} {unit}")), figures);
-    frame.render_widget(Line::raw(format!("{share} %")).right_aligned(), figures);
+    if room == FIGURES {
+        frame.render_widget(Line::raw(format!("{share} %")).right_aligned(), figures);
+    }
 }
 
 /// In hundredths of the limit.
@@ -150,7 +160,7 @@ fn line(
         return;
     }
     let [label, graph, figure] =
-        Layout::horizontal([Constraint::Length(12), Constraint::Fill(1), Constraint::Length(16)])
+        Layout::horizontal([Constraint::Length(NAME), Constraint::Fill(1), Constraint::Length(16)])
             .areas(place);
     frame.render_widget(Line::raw(name.to_owned()), label);
     let skip = values.len().saturating_sub(usize::from(graph.width));
@@ -227,7 +237,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part}\n{text}");
         }
-        assert!(text.contains('▁') && text.contains('█'), "{text}");
+        assert!(text.contains('▁'), "{text}");
+        // A full bar, and one that is not: neither has holes.
+        assert!(text.contains(&"█".repeat(33)) && text.contains(&format!("{}░", "█".repeat(28))), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_names_and_figures() {
+        let text = drawn(32, 10);
+        for part in ["memory        3500 of 4096 MiB", "llm_tokens"] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
     }
 
     #[test]
