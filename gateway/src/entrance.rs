@@ -121,7 +121,7 @@ fn explained(
         Ended::GuestLost(error) => {
             warn!(space = %id, %error, "the guest was lost");
             Err(Failure::new(Code::Unavailable, format!("space `{reference}` went away"))
-                .hint("`list` shows what it is doing"))
+                .hint(format!("`space why --space {reference}` says what it is doing")))
         }
     }
 }

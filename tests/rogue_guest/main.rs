@@ -128,7 +128,11 @@ fn answers_out_of_turn_are_refused_and_logged_once() {
         line.say(lie);
         assert_eq!(
             told(client),
-            (Some(75), "error: space `lair` went away\nhint: `list` shows what it is doing\n".into())
+            (
+                Some(75),
+                "error: space `lair` went away\nhint: `space why --space lair` says what it is doing\n"
+                    .into()
+            )
         );
     }
     setting.assert_unharmed();
