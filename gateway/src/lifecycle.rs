@@ -228,7 +228,7 @@ impl Lifecycle {
             // Says nothing about the Space.
             Err(
                 ProvisionError::EngineUnavailable(_)
-                | ProvisionError::EventsEnded
+                | ProvisionError::AnswerEnded
                 | ProvisionError::DeadlineExceeded { .. },
             ) => space.observed,
             Err(_) => Observed::Failed,

@@ -292,6 +292,10 @@ impl Provisioner for Docker {
         self.engine.measure_disk(space, limit).await
     }
 
+    async fn disk_taken(&self) -> Option<u64> {
+        self.engine.disk_taken().await
+    }
+
     #[instrument(skip_all, fields(%space))]
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError> {
         self.machine(space).await?.stop(grace).await

@@ -15,9 +15,9 @@ pub enum ProvisionError {
     /// No engine listens, or it went away within the call. Passes when the engine is back.
     #[error("the container engine cannot be reached")]
     EngineUnavailable(#[source] EngineFault),
-    /// The engine closed its stream of events, as it does when it stops.
-    #[error("the container engine ended its events")]
-    EventsEnded,
+    /// The engine closed a stream of events or of answers, as it does when it stops.
+    #[error("the container engine broke off what it told")]
+    AnswerEnded,
     /// The image is not on this host, and no registry gave it.
     #[error("image `{image}` is not on this host and cannot be pulled")]
     ImageMissing {
@@ -102,7 +102,7 @@ impl ProvisionError {
         match self {
             Self::Engine { source, .. } => source.answer().map(|(_status, words)| words),
             Self::EngineUnavailable(_)
-            | Self::EventsEnded
+            | Self::AnswerEnded
             | Self::ImageMissing { .. }
             | Self::UnusablePath { .. }
             | Self::OutOfSubnets { .. }

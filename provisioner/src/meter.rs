@@ -13,7 +13,7 @@ use spaces_protocol::name::SpaceId;
 pub(crate) use self::cgroup::Cgroup;
 pub(crate) use self::counters::Counters;
 pub use self::disk::Disk;
-pub(crate) use self::disk::{nameless, written};
+pub(crate) use self::disk::{nameless, taken, written};
 use crate::Installation;
 
 /// A counter of the kernel, which begins at nothing with what it counts of.

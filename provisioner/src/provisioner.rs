@@ -74,6 +74,10 @@ pub trait Provisioner: Send + Sync {
     /// quota is this limit where it has. Absent: `None`.
     async fn measure_disk(&self, space: SpaceId, limit: Option<u64>) -> Result<Option<Disk>, ProvisionError>;
 
+    /// How much of the file system is taken that machines write to, in bytes; `None` where that cannot be told. Where it does
+    /// not grow, no machine has written much.
+    async fn disk_taken(&self) -> Option<u64>;
+
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
     async fn ensure_stopped(&self, space: SpaceId, grace: Duration) -> Result<(), ProvisionError>;
 

@@ -42,7 +42,7 @@ pub(crate) enum LifecycleError {
 impl LifecycleError {
     /// Whether the engine went away, so that it has to be looked at anew when it is back.
     pub(crate) fn is_engine_away(&self) -> bool {
-        matches!(self, Self::Provision(ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded))
+        matches!(self, Self::Provision(ProvisionError::EngineUnavailable(_) | ProvisionError::AnswerEnded))
     }
 
     /// Whether the engine, or a program, took longer than it may.
@@ -124,7 +124,7 @@ pub(crate) fn store_unavailable() -> Failure {
 
 fn explain_provision(error: &ProvisionError, space: &str) -> Failure {
     match error {
-        ProvisionError::EngineUnavailable(_) | ProvisionError::EventsEnded => {
+        ProvisionError::EngineUnavailable(_) | ProvisionError::AnswerEnded => {
             Failure::new(Code::Unavailable, "the container engine does not answer").hint("try again later")
         }
         ProvisionError::DeadlineExceeded { .. } => {

@@ -23,7 +23,7 @@ use crate::warnings::Said;
 /// What people call a MB of disk or network.
 pub(crate) const MB: u64 = 1_000_000;
 
-/// Processor time, in microseconds, without which nobody can have written much.
+/// Processor time, in microseconds, without which nobody can have written much: but what is reserved for a file costs none.
 const IDLE: u64 = 20_000;
 
 /// With more, in microseconds, much may have been written.
@@ -32,11 +32,16 @@ const BUSY: u64 = 2_000_000;
 /// What a program can write at most, in bytes, with a microsecond of processor time.
 const WRITTEN: u64 = 4_000;
 
+/// When so much more is taken on the file system, in bytes, any Space may have reserved it.
+const RESERVED: u64 = 50 * MB;
+
 /// A disk that is this full, in hundredths, is looked at in each round.
 const NEARLY_FULL: u64 = 80;
 
-/// Files have to be walked for their size: a round does not wait longer for that.
-const WALKS: Duration = Duration::from_secs(5);
+/// Files have to be walked for their size: a round does not wait longer for that, and for one Space not quite as long, so
+/// that those after it have their turn in the next round.
+const WALKS: Duration = Duration::from_secs(6);
+const WALK: Duration = Duration::from_secs(5);
 
 /// How often Spaces are looked at that may be full of processes.
 const CROWDS: Duration = Duration::from_secs(1);
@@ -57,11 +62,12 @@ pub(super) struct Disks {
     known: HashMap<SpaceId, Disk>,
 }
 
+/// One of them.
 #[derive(Debug)]
 struct Disk {
     looked_at: Instant,
-    /// The processor time used until then.
-    cpu: Option<Counter>,
+    /// When it was measured last; none before that.
+    then: Option<Then>,
     /// How much there was, and whether that is as much as at the look before: what programs wrote may come to the disk
     /// after they have ended.
     bytes: u64,
@@ -70,6 +76,15 @@ struct Disk {
     held: Binding,
     /// What was set last; none before that, since a gateway before this one may have set it.
     writes: Option<Writes>,
+}
+
+/// What tells, later, whether much may have been written since.
+#[derive(Debug, Clone)]
+struct Then {
+    /// The processor time used.
+    cpu: Option<Counter>,
+    /// What was taken of the file system that all of them are on.
+    taken: Option<u64>,
 }
 
 impl Lifecycle {
@@ -113,19 +128,28 @@ impl Lifecycle {
         // through. Where it could not be counted the quotas stay, for a new one would give back what was sent.
         let spaces = self.store.all_spaces().await?;
         let counted = self.count(&spaces, &readings, now).await;
-        let spaces = self.store.all_spaces().await?;
+        let (spaces, mut read) = self.read_again(spaces).await;
         let egress = match counted {
             Ok(()) => self.bound_egress(&spaces, &readings, now).await,
             uncounted => uncounted,
         };
         let measured = self.measure_disks(&spaces, &readings, disks).await;
         let recorded = self.store.record_usage(&measured, Timestamp::now()).await;
-        let spaces = if measured.is_empty() { spaces } else { self.store.all_spaces().await? };
+        let (spaces, again) = self.read_again(spaces).await;
+        read = read.and(again);
         let bound = self.bound_disks(&spaces, &readings, disks).await;
         self.metrics.measured(&spaces, &Month::of(now), |id| readings.get(&id));
         self.warn(&spaces, now, said);
         self.look_for_idle(spaces, readings);
-        egress.and(recorded.map_err(LifecycleError::from)).and(bound)
+        egress.and(recorded.map_err(LifecycleError::from)).and(read).and(bound)
+    }
+
+    /// The Spaces as they are now, or else as they were.
+    async fn read_again(&self, spaces: Vec<Space>) -> (Vec<Space>, Result<(), LifecycleError>) {
+        match self.store.all_spaces().await {
+            Ok(spaces) => (spaces, Ok(())),
+            Err(error) => (spaces, Err(error.into())),
+        }
     }
 
     /// Tells people at terminals of budgets that have come to be nearly used up, or are.
@@ -199,27 +223,30 @@ impl Lifecycle {
         // Those first that were not looked at for longest: no round need come to the end.
         spaces.sort_by_key(|space| disks.known.get(&space.id).map(|disk| disk.looked_at));
         let mut measured = Vec::new();
+        let taken = self.provisioner.disk_taken().await;
         let walks = async {
             for space in spaces {
                 let reading = readings.get(&space.id);
                 let cpu = reading.and_then(|reading| reading.cpu_micros.as_ref()).map(counter);
-                if !is_nearly_full(space) && !disks.is_due(space.id, cpu.as_ref(), disk_left(space)) {
+                let now = Then { cpu, taken };
+                if !is_nearly_full(space) && !disks.is_due(space.id, &now, disk_left(space)) {
                     continue;
                 }
-                // Also after a failure, so that the next ones have their turn.
-                disks.looked_at(space.id, cpu);
                 // Read again: the round began a while ago, and somebody may have been given another limit since.
                 let Ok(space) = self.stored(space.id).await else { continue };
-                match self.provisioner.measure_disk(space.id, disk_limit(&space)).await {
-                    Ok(Some(disk)) => {
-                        disks.measured(space.id, disk);
+                let walked = timeout(WALK, self.provisioner.measure_disk(space.id, disk_limit(&space))).await;
+                disks.looked_at(space.id);
+                match walked {
+                    Ok(Ok(Some(disk))) => {
+                        disks.measured(space.id, now, disk);
                         measured.push(on_disk(&space, disk));
                     }
-                    Ok(None) => {}
-                    Err(error) => {
+                    Ok(Ok(None)) => {}
+                    Ok(Err(error)) => {
                         let error = &error as &dyn std::error::Error;
                         warn!(space = %space.id, error, "its disk was not measured");
                     }
+                    Err(_late) => warn!(space = %space.id, "its disk was not measured in time"),
                 }
             }
         };
@@ -262,30 +289,38 @@ impl Lifecycle {
 
 impl Disks {
     /// Whether to look at this disk, which has so much left.
-    fn is_due(&self, space: SpaceId, cpu: Option<&Counter>, left: Option<u64>) -> bool {
+    fn is_due(&self, space: SpaceId, now: &Then, left: Option<u64>) -> bool {
         let Some(disk) = self.known.get(&space) else { return true };
-        let worked = match (&disk.cpu, cpu) {
+        let then = disk.then.as_ref();
+        let worked = match (then.and_then(|then| then.cpu.as_ref()), &now.cpu) {
             (Some(before), Some(now)) if before.from == now.from => now.seen.saturating_sub(before.seen),
-            // A machine that was started anew.
+            // A machine that was started anew, or was never measured.
             (Some(_) | None, Some(_) | None) => BUSY,
         };
-        let changing = worked > IDLE || !disk.settled;
-        let full = left.is_some_and(|left| worked.saturating_mul(WRITTEN) >= left);
+        let grown =
+            then.and_then(|then| then.taken).zip(now.taken).map(|(then, now)| now.saturating_sub(then));
+        // Whoever has done nothing has reserved nothing either.
+        let much = left.map_or(RESERVED, |left| left.min(RESERVED));
+        let reserved = grown.filter(|grown| worked > 0 && *grown >= much).unwrap_or_default();
+        let full = left.is_some_and(|left| worked.saturating_mul(WRITTEN).max(reserved) >= left);
+        let changing = worked > IDLE || reserved > 0 || !disk.settled;
         full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
     }
 
-    fn measured(&mut self, space: SpaceId, found: OnDisk) {
+    fn measured(&mut self, space: SpaceId, then: Then, found: OnDisk) {
         if let Some(disk) = self.known.get_mut(&space) {
+            disk.then = Some(then);
             disk.settled = disk.bytes == found.bytes;
             disk.bytes = found.bytes;
             disk.held = found.held;
         }
     }
 
-    fn looked_at(&mut self, space: SpaceId, cpu: Option<Counter>) {
+    /// Also one that was not measured, so that the next ones have their turn.
+    fn looked_at(&mut self, space: SpaceId) {
         let fresh = || Disk {
             looked_at: Instant::now(),
-            cpu: None,
+            then: None,
             bytes: 0,
             settled: false,
             held: Binding::Soft,
@@ -293,9 +328,6 @@ impl Disks {
         };
         let disk = self.known.entry(space).or_insert_with(fresh);
         disk.looked_at = Instant::now();
-        disk.cpu = cpu;
-        // Until it is measured: a look that fails, or is cut short, tells nothing of what was written.
-        disk.settled = false;
     }
 }
 
@@ -366,35 +398,72 @@ fn counter(counter: &spaces_provisioner::Counter) -> Counter {
 mod tests {
     use super::*;
 
+    fn disks(look_every: Duration) -> Disks {
+        Disks { look_every, known: HashMap::new() }
+    }
+
+    fn now(cpu: u64, taken: u64) -> Then {
+        Then { cpu: Some(Counter { from: "cgroup".to_owned(), seen: cpu }), taken: Some(taken) }
+    }
+
+    fn found(bytes: u64) -> OnDisk {
+        OnDisk { bytes, complete: true, held: Binding::Soft }
+    }
+
     #[test]
     fn a_look_that_came_to_nothing_is_made_again_though_nobody_worked_since() {
-        let space = SpaceId::new(1);
-        let mut disks = Disks { look_every: Duration::ZERO, known: HashMap::new() };
-        let cpu = Some(Counter { from: "cgroup".to_owned(), seen: 5 });
-        let found = |bytes| OnDisk { bytes, complete: true, held: Binding::Soft };
-        assert!(disks.is_due(space, cpu.as_ref(), None));
-        disks.looked_at(space, cpu.clone());
-        assert!(disks.is_due(space, cpu.as_ref(), None), "it was cut short");
-        for bytes in [7, 7] {
-            assert!(disks.is_due(space, cpu.as_ref(), None));
-            disks.looked_at(space, cpu.clone());
-            disks.measured(space, found(bytes));
+        let (space, now) = (SpaceId::new(1), now(5, 0));
+        let mut disks = disks(Duration::MAX);
+        for _look in 0..2 {
+            assert!(disks.is_due(space, &now, None));
+            disks.looked_at(space);
         }
-        assert!(!disks.is_due(space, cpu.as_ref(), None), "nothing changes");
-        disks.looked_at(space, cpu.clone());
-        assert!(disks.is_due(space, cpu.as_ref(), None), "it was cut short");
+        disks.measured(space, now.clone(), found(0));
+        assert!(!disks.is_due(space, &now, None), "nothing changes");
+        let busy = self::now(5 + BUSY, 0);
+        for _look in 0..2 {
+            assert!(disks.is_due(space, &busy, None));
+            disks.looked_at(space);
+        }
+        disks.measured(space, busy.clone(), found(0));
+        assert!(!disks.is_due(space, &busy, None));
+    }
+
+    #[test]
+    fn what_comes_to_the_disk_late_is_looked_for() {
+        let (space, now) = (SpaceId::new(1), now(5, 0));
+        let mut disks = disks(Duration::ZERO);
+        for bytes in [7, 7] {
+            assert!(disks.is_due(space, &now, None));
+            disks.looked_at(space);
+            disks.measured(space, now.clone(), found(bytes));
+        }
+        assert!(!disks.is_due(space, &now, None));
     }
 
     #[test]
     fn a_disk_is_looked_at_as_soon_as_it_may_be_full() {
         let space = SpaceId::new(1);
-        let mut disks = Disks { look_every: Duration::MAX, known: HashMap::new() };
-        let cpu = |seen| Some(Counter { from: "cgroup".to_owned(), seen });
-        disks.looked_at(space, cpu(0));
-        disks.measured(space, OnDisk { bytes: 0, complete: true, held: Binding::Soft });
-        let is_due = |worked, left| disks.is_due(space, cpu(worked).as_ref(), left);
-        assert!(!is_due(BUSY - 1, None) && is_due(BUSY, None));
-        assert!(!is_due(9_000, Some(40 * MB)) && is_due(10_000, Some(40 * MB)));
-        assert!(is_due(BUSY, Some(1_000_000 * MB)));
+        let mut disks = disks(Duration::MAX);
+        disks.looked_at(space);
+        disks.measured(space, now(0, 0), found(0));
+        let is_due = |worked, taken, left: Option<u64>| disks.is_due(space, &now(worked, taken), left);
+        assert!(!is_due(BUSY - 1, 0, None) && is_due(BUSY, 0, None));
+        assert!(!is_due(9_000, 0, Some(40 * MB)) && is_due(10_000, 0, Some(40 * MB)));
+        assert!(is_due(BUSY, 0, Some(1_000_000 * MB)));
+        // Reserved by somebody who hardly did anything, but not by somebody who did nothing at all.
+        assert!(!is_due(1, 90 * MB, Some(100 * MB)) && is_due(1, 100 * MB, Some(100 * MB)));
+        assert!(!is_due(1, 30 * MB, Some(40 * MB)) && is_due(1, 40 * MB, Some(40 * MB)));
+        assert!(!is_due(0, 100 * MB, Some(100 * MB)));
+    }
+
+    #[test]
+    fn what_was_reserved_is_seen_in_the_end_whatever_the_limit() {
+        let space = SpaceId::new(1);
+        let mut disks = disks(Duration::ZERO);
+        disks.looked_at(space);
+        disks.measured(space, now(0, 0), found(0));
+        assert!(!disks.is_due(space, &now(1, RESERVED - 1), None));
+        assert!(disks.is_due(space, &now(1, RESERVED), None));
     }
 }

@@ -4,7 +4,7 @@
 //! What is stopped behind our back while we watch is shown as stopped and left so (an operator had a reason);
 //! what is found stopped after a start of the gateway or the engine, and should run, is started.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +27,14 @@ const AT_ONCE: usize = 4;
 enum Stopped {
     Restart,
     Leave,
+}
+
+/// What a round has to see to.
+#[derive(Debug, Clone, Copy)]
+enum Amiss {
+    Space(SpaceId),
+    /// Of a Space that is gone.
+    Leftover(SpaceId),
 }
 
 /// What a Space needs.
@@ -96,13 +104,8 @@ impl Lifecycle {
         let folders = self.hub.folders().map_err(LifecycleError::Door)?;
         let spaces = self.store.all_spaces().await?;
         let known: Vec<SpaceId> = spaces.iter().map(|space| space.id).collect();
-        for leftover in found.keys().chain(&folders).filter(|id| !known.contains(id)) {
-            warn!(space = %leftover, "removing what is left of a space that is gone");
-            // One that cannot be removed must not keep the others from being looked at.
-            if let Err(error) = self.remove_leftover(*leftover).await {
-                warn!(space = %leftover, error = &error as &dyn std::error::Error, "it cannot be removed");
-            }
-        }
+        let held: BTreeSet<SpaceId> = found.keys().chain(&folders).copied().collect();
+        let leftovers = held.into_iter().filter(|id| !known.contains(id));
         for space in &spaces {
             // The guest of a Space that runs dials already.
             self.hub.open_door(space.id).map_err(LifecycleError::Door)?;
@@ -112,9 +115,14 @@ impl Lifecycle {
             let found = found.get(&space.id).copied().unwrap_or(Found::Absent);
             next_step(space, found, stopped) != Step::Nothing || space.limits == Limits::Due
         });
+        // Leftovers last: what is left of one may be killed programs that take a minute to be gone.
+        let amiss = amiss.map(|space| Amiss::Space(space.id)).chain(leftovers.map(Amiss::Leftover));
         futures_util::stream::iter(amiss)
-            .for_each_concurrent(AT_ONCE, |space| async move {
-                self.reconcile_one(space.id, stopped).await;
+            .for_each_concurrent(AT_ONCE, |amiss| async move {
+                match amiss {
+                    Amiss::Space(id) => self.reconcile_one(id, stopped).await,
+                    Amiss::Leftover(id) => self.remove_leftover(id).await,
+                }
             })
             .await;
         Ok(())
@@ -137,9 +145,16 @@ impl Lifecycle {
         }
     }
 
-    async fn remove_leftover(&self, id: SpaceId) -> Result<(), LifecycleError> {
-        self.provisioner.ensure_absent(id).await?;
-        self.hub.shut_door(id).map_err(LifecycleError::Door)
+    /// One that cannot be removed must not keep the others from being looked at.
+    async fn remove_leftover(&self, id: SpaceId) {
+        warn!(space = %id, "removing what is left of a space that is gone");
+        let removed = async {
+            self.provisioner.ensure_absent(id).await?;
+            self.hub.shut_door(id).map_err(LifecycleError::Door)
+        };
+        if let Err(error) = removed.await {
+            warn!(space = %id, error = &error as &dyn std::error::Error, "it cannot be removed");
+        }
     }
 
     async fn reconcile_one(self: &Arc<Self>, id: SpaceId, stopped: Stopped) {

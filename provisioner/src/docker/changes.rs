@@ -35,7 +35,7 @@ pub(super) fn from_now_on(engine: Arc<Engine>) -> BoxStream<'static, Result<Chan
     let changes = stream::once(subscribe(engine, since)).try_flatten().boxed();
     // Unfolded, so that it ends behind its first error.
     stream::try_unfold(changes, |mut changes| async move {
-        let change = changes.next().await.unwrap_or(Err(ProvisionError::EventsEnded))?;
+        let change = changes.next().await.unwrap_or(Err(ProvisionError::AnswerEnded))?;
         Ok(Some((change, changes)))
     })
     .boxed()

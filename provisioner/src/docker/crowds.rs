@@ -6,8 +6,8 @@
 //! processes refused (kernel's counter) -> least weight -> hardly any refused for a while -> usual weight
 //! ```
 //!
-//! What a machine weighs is read from the kernel again and again, so that whatever becomes of a call to the engine, and
-//! whoever called it, a later look puts it right.
+//! Whether a machine weighs the least is read from the kernel each time, so that whatever becomes of a call to the engine,
+//! and whoever called it, the next look puts it right.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,9 +28,6 @@ const MANY: u64 = 20;
 
 /// For how long no more than that must have been refused.
 const CALM: Duration = Duration::from_secs(10);
-
-/// Whether the kernel still has the weight that it should is asked at each look of so many.
-const WEIGHT_EVERY: u64 = 10;
 
 /// For one machine to be weighed: until then nobody is looked at.
 const WEIGH: Duration = Duration::from_secs(10);
@@ -54,29 +51,19 @@ impl Weight {
     }
 }
 
-/// What to look for: there are many machines, and few of them give way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ask {
-    Crowd,
-    CrowdAndWeight,
-}
-
 /// What one look at a machine tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     refused: u64,
-    /// What the kernel has, if it was asked.
-    weight: Option<Weight>,
+    /// What the kernel has.
+    weight: Weight,
 }
 
-impl Ask {
-    fn of(self, counters: &Counters) -> Option<Look> {
-        let weight = match self {
-            Self::Crowd => None,
-            Self::CrowdAndWeight => Some(counters.weighs_least()?),
-        };
-        let weight = weight.map(|least| if least { Weight::Least } else { Weight::Usual });
-        Some(Look { refused: counters.refused()?, weight })
+impl Look {
+    /// `None`: the machine has ended.
+    fn at(counters: &Counters) -> Option<Self> {
+        let weight = if counters.weighs_least()? { Weight::Least } else { Weight::Usual };
+        Some(Self { refused: counters.refused()?, weight })
     }
 }
 
@@ -87,7 +74,6 @@ pub(super) struct Crowd {
     refused: Option<u64>,
     /// While it gives way: when it was refused many last.
     giving_way: Option<Instant>,
-    looks: u64,
 }
 
 impl Crowd {
@@ -96,22 +82,14 @@ impl Crowd {
         if self.giving_way.is_some() { Weight::Least } else { Weight::Usual }
     }
 
-    /// What to look for next.
-    pub(super) fn ask(&self) -> Ask {
-        let due = self.looks.is_multiple_of(WEIGHT_EVERY);
-        if self.giving_way.is_some() || due { Ask::CrowdAndWeight } else { Ask::Crowd }
-    }
-
     /// What it has to weigh from now on, where that is not what the kernel has.
     pub(super) fn judge(&mut self, look: Look, now: Instant) -> Option<Weight> {
-        self.looks += 1;
         let before = self.refused.replace(look.refused).unwrap_or(look.refused);
         if look.refused.saturating_sub(before) >= MANY {
             self.giving_way = Some(now);
         }
         self.giving_way = self.giving_way.filter(|since| now.duration_since(*since) < CALM);
-        // One that was not asked had the usual one.
-        (self.weight() != look.weight.unwrap_or(Weight::Usual)).then_some(self.weight())
+        (self.weight() != look.weight).then_some(self.weight())
     }
 }
 
@@ -120,24 +98,32 @@ impl Engine {
     pub(super) async fn weigh_crowds(self: &Arc<Self>) -> Result<(), ProvisionError> {
         let engine = Arc::clone(self);
         let look = move || {
-            let crowds = engine.runs.crowds();
-            crowds.into_iter().filter_map(|(space, run, ask)| Some((space, ask.of(&run.counters)?))).collect()
+            let runs = engine.runs.all();
+            runs.into_iter().filter_map(|(space, run)| Some((space, Look::at(&run.counters)?))).collect()
         };
         let looks: Vec<_> = tokio::task::spawn_blocking(look).await.unwrap_or_default();
-        let weighed =
-            join_all(self.runs.judge(&looks).into_iter().map(|(space, weight)| self.weigh(space, weight)));
-        weighed.await.into_iter().collect()
+        let anew = self.runs.judge(&looks);
+        if anew.is_empty() {
+            return Ok(());
+        }
+        let client = self.client().await?;
+        join_all(anew.into_iter().map(|(space, weight)| self.weigh(client, space, weight))).await;
+        Ok(())
     }
 
-    async fn weigh(&self, space: SpaceId, weight: Weight) -> Result<(), ProvisionError> {
+    async fn weigh(&self, client: &bollard::Docker, space: SpaceId, weight: Weight) {
         let update =
             ContainerUpdateBody { cpu_shares: Some(weight.shares()), ..ContainerUpdateBody::default() };
         let name = self.settings.installation.name_of(space);
-        let weighed = self.client().await?.update_container(&name, update);
-        // Gone, or on its way there.
-        accept(409, accept(404, within("weigh the container", WEIGH, weighed).await))?;
-        info!(%space, ?weight, "its share of a busy processor");
-        Ok(())
+        let weighed = client.update_container(&name, update);
+        match accept(404, within("weigh the container", WEIGH, weighed).await) {
+            Ok(()) => info!(%space, ?weight, "its share of a busy processor"),
+            // On its way out, mostly. The next look tries again.
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                info!(%space, ?weight, error, "its share of a busy processor cannot be set now");
+            }
+        }
     }
 }
 
@@ -152,7 +138,7 @@ mod tests {
         // Refused in all, and the second of the look: at first whatever was before, then few, then many.
         let looks = [(500, 0), (510, 1), (600, 2), (610, 8), (700, 11), (700, 20), (700, 21)];
         let told = looks.map(|(refused, second)| {
-            crowd.judge(Look { refused, weight: None }, start + Duration::from_secs(second));
+            crowd.judge(Look { refused, weight: Weight::Usual }, start + Duration::from_secs(second));
             crowd.weight()
         });
         let (usual, least) = (Weight::Usual, Weight::Least);
@@ -163,7 +149,7 @@ mod tests {
     fn what_the_kernel_has_otherwise_is_put_right() {
         let now = Instant::now();
         let mut crowd = Crowd::default();
-        let mut told = |refused, weight| crowd.judge(Look { refused, weight: Some(weight) }, now);
+        let mut told = |refused, weight| crowd.judge(Look { refused, weight }, now);
         assert_eq!(told(0, Weight::Usual), None);
         assert_eq!(told(0, Weight::Least), Some(Weight::Usual), "an earlier run's, or an earlier gateway's");
         assert_eq!(told(MANY, Weight::Usual), Some(Weight::Least));

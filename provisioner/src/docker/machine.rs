@@ -137,7 +137,7 @@ impl Machine<'_> {
             // The exit status of the program, which the client takes for an error, is nobody's concern here.
             Ok(Some(_status)) => Ok(()),
             // The engine went away meanwhile.
-            Ok(None) => Err(ProvisionError::EventsEnded),
+            Ok(None) => Err(ProvisionError::AnswerEnded),
             Err(error) if error.is_exit_status() => Ok(()),
             Err(error) => accept(404, Err(error)),
         }

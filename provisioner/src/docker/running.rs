@@ -11,15 +11,16 @@ use bollard::query_parameters::{InspectContainerOptions, InspectContainerOptions
 use spaces_protocol::name::SpaceId;
 use tracing::{debug, warn};
 
-use super::crowds::{Ask, Crowd, Look, Weight};
+use super::crowds::{Crowd, Look, Weight};
 use super::deadline::{CALL, within};
 use super::{Engine, machine, survey};
 use crate::meter::{self, Cgroup, Counters, Interfaces};
 use crate::writes::{self, Writes};
 use crate::{Binding, Blueprint, Counter, Disk, Egress, ProvisionError, Reading, egress};
 
-/// Longest walk through the files of a machine.
+/// Longest walk through the files of a machine, and through what it holds open or was lent.
 const WALK: Duration = Duration::from_secs(3);
+const SHORT_WALK: Duration = Duration::from_millis(500);
 
 /// What the engine itself writes there is less.
 const MOST_LENT: u64 = 1_000_000;
@@ -73,15 +74,15 @@ impl Runs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(space, known);
     }
 
+    /// Those that have ended: of one that is not among these some may have started after the engine was asked.
     fn forget_others(&self, running: &BTreeMap<SpaceId, Arc<Run>>) {
         let mut runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.retain(|space, _known| running.contains_key(space));
+        runs.retain(|space, known| running.contains_key(space) || known.run.cgroup.stands());
     }
 
-    /// What to ask each of them for, to see how crowded it is.
-    pub(super) fn crowds(&self) -> Vec<(SpaceId, Arc<Run>, Ask)> {
+    pub(super) fn all(&self) -> Vec<(SpaceId, Arc<Run>)> {
         let runs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        runs.iter().map(|(space, known)| (*space, Arc::clone(&known.run), known.crowd.ask())).collect()
+        runs.iter().map(|(space, known)| (*space, Arc::clone(&known.run))).collect()
     }
 
     /// Which have to weigh something else by these looks.
@@ -114,13 +115,13 @@ impl Runs {
 }
 
 /// `None`: the first of them cannot be read.
-async fn walk(roots: Vec<PathBuf>) -> Option<Disk> {
-    tokio::task::spawn_blocking(move || meter::written(roots, Instant::now() + WALK)).await.ok()?
+async fn walk(roots: Vec<PathBuf>, longest: Duration) -> Option<Disk> {
+    tokio::task::spawn_blocking(move || meter::written(roots, Instant::now() + longest)).await.ok()?
 }
 
 /// What has no name any more.
 async fn walk_open(run: Arc<Run>) -> Disk {
-    let look = move || meter::nameless(&run.cgroup.processes(), Instant::now() + WALK);
+    let look = move || meter::nameless(&run.cgroup.processes(), Instant::now() + SHORT_WALK);
     let nothing = Disk { bytes: 0, complete: false, held: Binding::Soft };
     tokio::task::spawn_blocking(look).await.unwrap_or(nothing)
 }
@@ -173,7 +174,7 @@ impl Engine {
         let own = match (quota, &run.layer) {
             (Some(quota), _) => Some(Disk { bytes: quota.bytes, complete: true, held: quota.held }),
             // The engine would walk the whole image too with some of its storage drivers.
-            (None, Some(layer)) => match walk(vec![layer.clone()]).await {
+            (None, Some(layer)) => match walk(vec![layer.clone()], WALK).await {
                 Some(named) => Some(named.and(walk_open(Arc::clone(&run)).await)),
                 None => None,
             },
@@ -183,11 +184,17 @@ impl Engine {
             Some(own) => Some(own),
             None => self.measure_disk_by_engine(space).await?,
         };
-        let lent = walk(run.lent.clone()).await;
+        let lent = walk(run.lent.clone(), SHORT_WALK).await;
         let Some((own, lent)) = own.zip(lent) else { return Ok(own) };
         let held = if lent.bytes > MOST_LENT { Binding::Soft } else { own.held };
         self.storage.found(space, held);
         Ok(Some(Disk { held, ..own.and(lent) }))
+    }
+
+    /// How much of the file system is taken that machines write to.
+    pub(super) async fn disk_taken(&self) -> Option<u64> {
+        let layer = self.runs.all().into_iter().find_map(|(_space, run)| run.layer.clone())?;
+        tokio::task::spawn_blocking(move || meter::taken(&layer)).await.ok()?
     }
 
     async fn measure_disk_by_engine(&self, space: SpaceId) -> Result<Option<Disk>, ProvisionError> {
@@ -337,7 +344,13 @@ impl Engine {
             if let Err(error) = cgroup.bound_buffers() {
                 debug!(%space, %error, "its network buffers are not counted");
             }
-            let counters = Counters::open(&cgroup)?;
+            let counters = match Counters::open(&cgroup) {
+                Ok(counters) => counters,
+                Err(error) => {
+                    warn!(%space, %error, "what it uses cannot be read");
+                    return Ok(None);
+                }
+            };
             procfs::ProcResult::Ok(Some((cgroup, counters)))
         };
         let found = match tokio::task::spawn_blocking(find).await {

@@ -120,11 +120,13 @@ impl Counters {
     }
 }
 
-/// `None`: the kernel has none.
+/// `None`: the kernel has none, or none for us. What is short now, such as descriptors, may be there later: an error.
 fn figure(folder: &Path, name: &str, is: Is, unit: u64) -> io::Result<Option<Figure>> {
     match File::open(folder.join(name)) {
         Ok(file) => Ok(Some(Figure { file, is, unit })),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

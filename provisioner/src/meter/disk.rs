@@ -54,6 +54,13 @@ pub(crate) fn written(roots: Vec<PathBuf>, deadline: Instant) -> Option<Disk> {
     Some(Disk { bytes: walk.bytes, complete, held: Binding::Soft })
 }
 
+/// What is taken of the file system that this lies on.
+pub(crate) fn taken(folder: &Path) -> Option<u64> {
+    let on = statfs(folder).ok()?;
+    let taken = on.blocks().saturating_sub(on.blocks_free());
+    Some(taken.saturating_mul(u64::try_from(on.block_size()).ok()?))
+}
+
 /// Adds what these processes hold open on their root's file system that has no name any more, as a log does that was
 /// rotated: no walk finds it, and it takes its room all the same.
 pub(crate) fn nameless(processes: &[i32], deadline: Instant) -> Disk {
