@@ -64,24 +64,32 @@ async fn complete(settings: &Settings, mut command: Command) -> Result<Command, 
         && std::io::stdin().is_terminal()
     {
         let mine = ask(settings, &settings.session()?, Command::List).await?.data;
-        let question = format!("delete space {} and all its data? [y/N] ", shown(&mine, &arguments.space));
-        if !matches!(show::ask(&question).trim(), "y" | "Y" | "yes") {
-            return Err(Failure::new(Code::Refused, "not deleted"));
+        // None: the gateway says what is wrong with the name.
+        if let Some(space) = shown(&mine, &arguments.space) {
+            let question = format!("delete space {space} and all its data? [y/N] ");
+            if !matches!(show::ask(&question).trim(), "y" | "Y" | "yes") {
+                return Err(Failure::new(Code::Refused, "not deleted"));
+            }
         }
     }
     Ok(command)
 }
 
-/// A Space that was named, as its person knows it from `list`. A platform admin can name another's, which is said.
-fn shown(mine: &serde_json::Value, named: &SpaceReference) -> String {
-    let named = named.to_string();
+/// A Space that was named, as its person knows it from `list`. By its id a platform admin can name another's, which is
+/// said. `None`: a name of none of them, or of several.
+fn shown(mine: &serde_json::Value, named: &SpaceReference) -> Option<String> {
     let text = |row: &serde_json::Value, key: &str| row.get(key)?.as_str().map(str::to_owned);
     let rows = mine.as_array().map(Vec::as_slice).unwrap_or_default();
-    let found = rows.iter().find_map(|row| {
-        let (id, name) = text(row, "id").zip(text(row, "name"))?;
-        [&id, &name].contains(&&named).then(|| format!("{id} ({name})"))
-    });
-    found.unwrap_or_else(|| format!("{named}, which is not one of yours,"))
+    let is_named = |row: &&serde_json::Value| match named {
+        SpaceReference::Id(named) => text(row, "id").is_some_and(|id| id == named.to_string()),
+        SpaceReference::Name(named) => text(row, "name").is_some_and(|name| name == named.as_str()),
+    };
+    let found: Vec<_> = rows.iter().filter(is_named).collect();
+    match (found.as_slice(), named) {
+        ([row], _) => Some(format!("{} ({})", text(row, "id")?, text(row, "name")?)),
+        ([], SpaceReference::Id(named)) => Some(format!("{named}, which is not one of yours,")),
+        (_, SpaceReference::Id(_) | SpaceReference::Name(_)) => None,
+    }
 }
 
 /// A public key file's text. A private key is refused here: it must not leave this machine.
@@ -105,10 +113,12 @@ mod tests {
 
     #[test]
     fn who_deletes_reads_which_space_that_is_and_whether_it_is_theirs() {
-        let mine = serde_json::json!([{ "id": "sp_1", "name": "room" }, { "id": "sp_2", "name": "den" }]);
-        let shown = |named: &str| shown(&mine, &named.parse().unwrap());
-        assert_eq!(shown("den"), "sp_2 (den)");
-        assert_eq!(shown("sp_1"), "sp_1 (room)");
-        assert_eq!(shown("sp_7"), "sp_7, which is not one of yours,");
+        let row = |id, name| serde_json::json!({ "id": id, "name": name });
+        let mine = [row("sp_1", "room"), row("sp_2", "den"), row("sp_3", "lab"), row("sp_4", "lab")];
+        let shown = |named: &str| shown(&mine.to_vec().into(), &named.parse().unwrap());
+        assert_eq!(shown("den").as_deref(), Some("sp_2 (den)"));
+        assert_eq!(shown("sp_1").as_deref(), Some("sp_1 (room)"));
+        assert_eq!(shown("sp_7").as_deref(), Some("sp_7, which is not one of yours,"));
+        assert_eq!((shown("dne"), shown("lab")), (None, None), "which the gateway refuses");
     }
 }

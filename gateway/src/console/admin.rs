@@ -84,7 +84,10 @@ async fn approve(
         Approve::Approved { auth_key: id, space, .. } => {
             let (space, problem) = match space {
                 None => (None, None),
-                Some(space) => realize(caller, space, name, progress).await,
+                Some(space) => {
+                    let (space, problem) = realize(caller, space, name, progress).await;
+                    (Some(space), problem)
+                }
             };
             Ok(Reply::Approved(IssuedKey { id, email, auth_key, expires_at, space, problem }))
         }
@@ -97,13 +100,13 @@ async fn realize(
     id: SpaceId,
     name: SpaceName,
     progress: Progress,
-) -> (Option<SpaceChange>, Option<Failure>) {
+) -> (SpaceChange, Option<Failure>) {
     match caller.platform.lifecycle.realize(id, progress).await {
-        Ok(space) => (Some(change(&space)), None),
-        Err(error) => (
-            Some(SpaceChange { id, name, state: Some(SpaceState::Failed) }),
-            Some(error.explain_to_admin(&id.to_string())),
-        ),
+        Ok(space) => (change(&space), None),
+        Err(error) => {
+            let failed = SpaceChange { id, name, state: Some(SpaceState::Failed) };
+            (failed, Some(error.explain_to_admin(&id.to_string())))
+        }
     }
 }
 
