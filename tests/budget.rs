@@ -182,3 +182,15 @@ fn a_full_disk_refuses_writes_lets_everything_else_go_on_and_frees_itself() {
     set(platform.admin(), &id, &["--disk", "100"]).ok();
     eventually(|| sh("echo more > more"), |output| output.status == 0);
 }
+
+/// What a file reserves takes room, and hardly any processor time.
+#[test]
+fn a_disk_that_was_filled_in_no_time_is_looked_at_in_the_next_round() {
+    let settings = [("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "1h"), ("SPACE__DISK_MB", "400")];
+    let platform = Platform::start_with(&settings);
+    let (alice, _) = platform.owner("alice@example.com", "room");
+    eventually(|| disk(&alice), |disk| disk == "0/~400");
+    alice.ssh("room", &["fallocate -l 500000000 big"]).ok();
+    eventually(|| disk(&alice), |disk| disk == "500/~400");
+    eventually(|| alice.ssh("room", &["echo more > more"]), |output| output.status != 0);
+}

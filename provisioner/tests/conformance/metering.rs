@@ -39,6 +39,7 @@ async fn a_machine_that_runs_is_read_and_each_run_has_counters_of_its_own() -> R
         docker.measure_disk(space, None).await?.is_some_and(|disk| disk.complete && disk.bytes < 1_000_000)
     );
     assert_eq!(docker.measure_disk(SpaceId::new(77), None).await?, None);
+    assert!(docker.disk_taken().await.is_some_and(|bytes| bytes > 0));
     Ok(())
 }
 
