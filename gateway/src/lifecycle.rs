@@ -9,6 +9,7 @@
 //! that drops does not cut it in half), and is idempotent: after a SIGKILL anywhere, [`reconcile`] reads the
 //! intents and carries on.
 
+mod crowds;
 mod error;
 mod idle;
 mod locks;

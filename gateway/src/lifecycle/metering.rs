@@ -5,7 +5,9 @@
 //! kernel's counters -> sums (store) -> what is left -> kernel's quotas, which cut between two rounds
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+mod disks;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,27 +15,16 @@ use jiff::Timestamp;
 use spaces_protocol::name::SpaceId;
 use spaces_provisioner::{Binding, Disk as OnDisk, Egress, Reading, Writes};
 use spaces_store::{Counter, Desired, Measured, Month, Space};
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tracing::{info, warn};
 
+use self::disks::{Disks, Then};
 use super::{Lifecycle, LifecycleError};
 use crate::allowance;
 use crate::warnings::Said;
 
 /// What people call a MB of disk or network.
 pub(crate) const MB: u64 = 1_000_000;
-
-/// Processor time, in microseconds, without which nobody can have written much: but what is reserved for a file costs none.
-const IDLE: u64 = 20_000;
-
-/// With more, in microseconds, much may have been written.
-const BUSY: u64 = 2_000_000;
-
-/// What a program can write at most, in bytes, with a microsecond of processor time.
-const WRITTEN: u64 = 4_000;
-
-/// When so much more is taken on the file system, in bytes, any Space may have reserved it.
-const RESERVED: u64 = 50 * MB;
 
 /// A disk that is this full, in hundredths, is looked at in each round.
 const NEARLY_FULL: u64 = 80;
@@ -42,9 +33,6 @@ const NEARLY_FULL: u64 = 80;
 /// that those after it have their turn in the next round.
 const WALKS: Duration = Duration::from_secs(6);
 const WALK: Duration = Duration::from_secs(5);
-
-/// How often Spaces are looked at that may be full of processes.
-const CROWDS: Duration = Duration::from_secs(1);
 
 /// How often to read.
 #[derive(Debug, Clone, Copy)]
@@ -55,44 +43,12 @@ pub(crate) struct Rhythm {
     pub(crate) disk_every: Duration,
 }
 
-/// What was done about the disks, by Space.
-#[derive(Debug)]
-pub(super) struct Disks {
-    look_every: Duration,
-    known: HashMap<SpaceId, Disk>,
-}
-
-/// One of them.
-#[derive(Debug)]
-struct Disk {
-    looked_at: Instant,
-    /// When it was measured last; none before that.
-    then: Option<Then>,
-    /// How much there was, and whether that is as much as at the look before: what programs wrote may come to the disk
-    /// after they have ended.
-    bytes: u64,
-    settled: bool,
-    /// Whether the storage itself refuses what is too much.
-    held: Binding,
-    /// What was set last; none before that, since a gateway before this one may have set it.
-    writes: Option<Writes>,
-}
-
-/// What tells, later, whether much may have been written since.
-#[derive(Debug, Clone)]
-struct Then {
-    /// The processor time used.
-    cpu: Option<Counter>,
-    /// What was taken of the file system that all of them are on.
-    taken: Option<u64>,
-}
-
 impl Lifecycle {
     /// Meters for ever.
     pub(crate) async fn meter(self: Arc<Self>, rhythm: Rhythm) {
         let mut tick = interval(rhythm.every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut disks = Disks { look_every: rhythm.disk_every, known: HashMap::new() };
+        let mut disks = Disks::new(rhythm.disk_every);
         let mut said = Said::default();
         loop {
             tick.tick().await;
@@ -101,21 +57,6 @@ impl Lifecycle {
                 // Said where the engine is watched.
                 Err(error) if error.is_engine_away() => {}
                 Err(error) => warn!(error = &error as &dyn std::error::Error, "not everything was metered"),
-            }
-        }
-    }
-
-    /// Has Spaces that are full of processes give way to others, for ever: looked at often, since it is felt until then.
-    pub(crate) async fn mind_crowds(self: Arc<Self>) {
-        let mut tick = interval(CROWDS);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tick.tick().await;
-            match self.provisioner.weigh_crowds().await.map_err(LifecycleError::from) {
-                // Said where the engine is watched.
-                Err(error) if error.is_engine_away() => {}
-                Err(error) => warn!(error = &error as &dyn std::error::Error, "who gives way is not known"),
-                Ok(()) => {}
             }
         }
     }
@@ -287,50 +228,6 @@ impl Lifecycle {
     }
 }
 
-impl Disks {
-    /// Whether to look at this disk, which has so much left.
-    fn is_due(&self, space: SpaceId, now: &Then, left: Option<u64>) -> bool {
-        let Some(disk) = self.known.get(&space) else { return true };
-        let then = disk.then.as_ref();
-        let worked = match (then.and_then(|then| then.cpu.as_ref()), &now.cpu) {
-            (Some(before), Some(now)) if before.from == now.from => now.seen.saturating_sub(before.seen),
-            // A machine that was started anew, or was never measured.
-            (Some(_) | None, Some(_) | None) => BUSY,
-        };
-        let grown =
-            then.and_then(|then| then.taken).zip(now.taken).map(|(then, now)| now.saturating_sub(then));
-        // Whoever has done nothing has reserved nothing either.
-        let much = left.map_or(RESERVED, |left| left.min(RESERVED));
-        let reserved = grown.filter(|grown| worked > 0 && *grown >= much).unwrap_or_default();
-        let full = left.is_some_and(|left| worked.saturating_mul(WRITTEN).max(reserved) >= left);
-        let changing = worked > IDLE || reserved > 0 || !disk.settled;
-        full || worked >= BUSY || (changing && disk.looked_at.elapsed() >= self.look_every)
-    }
-
-    fn measured(&mut self, space: SpaceId, then: Then, found: OnDisk) {
-        if let Some(disk) = self.known.get_mut(&space) {
-            disk.then = Some(then);
-            disk.settled = disk.bytes == found.bytes;
-            disk.bytes = found.bytes;
-            disk.held = found.held;
-        }
-    }
-
-    /// Also one that was not measured, so that the next ones have their turn.
-    fn looked_at(&mut self, space: SpaceId) {
-        let fresh = || Disk {
-            looked_at: Instant::now(),
-            then: None,
-            bytes: 0,
-            settled: false,
-            held: Binding::Soft,
-            writes: None,
-        };
-        let disk = self.known.entry(space).or_insert_with(fresh);
-        disk.looked_at = Instant::now();
-    }
-}
-
 /// What this Space may still send since the reading that is counted, and how fast.
 pub(super) fn egress_bound(
     space: &Space,
@@ -392,78 +289,4 @@ fn on_disk(space: &Space, disk: OnDisk) -> Measured {
 
 fn counter(counter: &spaces_provisioner::Counter) -> Counter {
     Counter { from: counter.from.clone(), seen: counter.seen }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn disks(look_every: Duration) -> Disks {
-        Disks { look_every, known: HashMap::new() }
-    }
-
-    fn now(cpu: u64, taken: u64) -> Then {
-        Then { cpu: Some(Counter { from: "cgroup".to_owned(), seen: cpu }), taken: Some(taken) }
-    }
-
-    fn found(bytes: u64) -> OnDisk {
-        OnDisk { bytes, complete: true, held: Binding::Soft }
-    }
-
-    #[test]
-    fn a_look_that_came_to_nothing_is_made_again_though_nobody_worked_since() {
-        let (space, now) = (SpaceId::new(1), now(5, 0));
-        let mut disks = disks(Duration::MAX);
-        for _look in 0..2 {
-            assert!(disks.is_due(space, &now, None));
-            disks.looked_at(space);
-        }
-        disks.measured(space, now.clone(), found(0));
-        assert!(!disks.is_due(space, &now, None), "nothing changes");
-        let busy = self::now(5 + BUSY, 0);
-        for _look in 0..2 {
-            assert!(disks.is_due(space, &busy, None));
-            disks.looked_at(space);
-        }
-        disks.measured(space, busy.clone(), found(0));
-        assert!(!disks.is_due(space, &busy, None));
-    }
-
-    #[test]
-    fn what_comes_to_the_disk_late_is_looked_for() {
-        let (space, now) = (SpaceId::new(1), now(5, 0));
-        let mut disks = disks(Duration::ZERO);
-        for bytes in [7, 7] {
-            assert!(disks.is_due(space, &now, None));
-            disks.looked_at(space);
-            disks.measured(space, now.clone(), found(bytes));
-        }
-        assert!(!disks.is_due(space, &now, None));
-    }
-
-    #[test]
-    fn a_disk_is_looked_at_as_soon_as_it_may_be_full() {
-        let space = SpaceId::new(1);
-        let mut disks = disks(Duration::MAX);
-        disks.looked_at(space);
-        disks.measured(space, now(0, 0), found(0));
-        let is_due = |worked, taken, left: Option<u64>| disks.is_due(space, &now(worked, taken), left);
-        assert!(!is_due(BUSY - 1, 0, None) && is_due(BUSY, 0, None));
-        assert!(!is_due(9_000, 0, Some(40 * MB)) && is_due(10_000, 0, Some(40 * MB)));
-        assert!(is_due(BUSY, 0, Some(1_000_000 * MB)));
-        // Reserved by somebody who hardly did anything, but not by somebody who did nothing at all.
-        assert!(!is_due(1, 90 * MB, Some(100 * MB)) && is_due(1, 100 * MB, Some(100 * MB)));
-        assert!(!is_due(1, 30 * MB, Some(40 * MB)) && is_due(1, 40 * MB, Some(40 * MB)));
-        assert!(!is_due(0, 100 * MB, Some(100 * MB)));
-    }
-
-    #[test]
-    fn what_was_reserved_is_seen_in_the_end_whatever_the_limit() {
-        let space = SpaceId::new(1);
-        let mut disks = disks(Duration::ZERO);
-        disks.looked_at(space);
-        disks.measured(space, now(0, 0), found(0));
-        assert!(!disks.is_due(space, &now(1, RESERVED - 1), None));
-        assert!(disks.is_due(space, &now(1, RESERVED), None));
-    }
 }
