@@ -54,8 +54,9 @@ pub trait Provisioner: Send + Sync {
     /// Lets the programs of a machine write to files, or not. One that does not run: `Ok`.
     async fn bound_writes(&self, space: SpaceId, writes: Writes) -> Result<(), ProvisionError>;
 
-    /// Has machines that are refused more processes come after all others where processor time is short, until they have not
-    /// tried for a while. Of those that were measured since they run; to be called each second.
+    /// Has machines that are refused more processes come after all others where processor time is short, until they have
+    /// not tried for a while. Of those that were measured since they run, beside whatever else is done with them; to be
+    /// called often.
     async fn weigh_crowds(&self) -> Result<(), ProvisionError>;
 
     /// Whether this machine comes after all others.
@@ -74,8 +75,8 @@ pub trait Provisioner: Send + Sync {
     /// quota is this limit where it has. Absent: `None`.
     async fn measure_disk(&self, space: SpaceId, limit: Option<u64>) -> Result<Option<Disk>, ProvisionError>;
 
-    /// How much of the file system is taken that machines write to, in bytes; `None` where that cannot be told. Where it does
-    /// not grow, no machine has written much.
+    /// How much of the file system is taken that machines write to, in bytes; `None` where that cannot be told. Where it
+    /// does not grow, no machine has written much.
     async fn disk_taken(&self) -> Option<u64>;
 
     /// Asks the machine to end, and ends it by force after `grace` (whole seconds, rounded up). Absent: `Ok`.
