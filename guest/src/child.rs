@@ -8,12 +8,18 @@ use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::signal::SigSet;
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, chdir, setgid, setgroups, setsid, setuid};
+use nix::unistd::{Gid, Uid, chdir, setgid, setgroups, setsid, setuid, write};
 
 use crate::limits::OpenFiles;
+
+/// By how many thousandths of the memory limit a program counts as larger than it is, where there is no memory for all: a
+/// crowd of the smallest must be ended before process 1, which takes the whole Space along. A program may take that back,
+/// to the harm of its own Space alone.
+const OOM_SCORE_ADJ: &[u8] = b"50";
 
 /// A program's user, folder and session.
 pub(crate) struct Login {
@@ -54,6 +60,7 @@ impl Login {
         }
         default_signals();
         close_the_rest_at_exec();
+        be_ended_first();
         SigSet::empty().thread_set_mask()?;
         umask(Mode::from_bits_retain(0o022));
         if let Some(open_files) = self.open_files {
@@ -74,6 +81,13 @@ fn take_terminal() -> io::Result<()> {
     // SAFETY: TIOCSCTTY takes a number, not a pointer; a descriptor that is no terminal is an error.
     Errno::result(unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) })?;
     Ok(())
+}
+
+/// Where /proc is not the kernel's, programs count as what they are.
+fn be_ended_first() {
+    if let Ok(score) = open(c"/proc/self/oom_score_adj", OFlag::O_WRONLY, Mode::empty()) {
+        write(score, OOM_SCORE_ADJ).ok();
+    }
 }
 
 /// Everything of ours is marked to close at exec. What process 1 was started with may not be.

@@ -214,6 +214,26 @@ while True: print('killed' if subprocess.run(['python3', '-c', hog]).returncode 
     siege.assert_it_can_be_ended();
 }
 
+/// The attack: so many processes that there is no memory for all of them. Those are ended, and not what makes the Space
+/// a machine, although that is no larger than any of them.
+#[test]
+fn a_fork_bomb_that_takes_all_memory_ends_itself_and_not_its_space() {
+    const BOMB: &str = "
+import subprocess, sys
+print('going', flush=True)
+while True: subprocess.run(['bash', '-c', 'bomb() { bomb | bomb & }; bomb 2>/dev/null; sleep 1000'])
+";
+    let siege = Siege::lay(&[("SPACE__MEMORY_MIB", "128"), ("SPACE__PIDS", "2000")]);
+    let _attack = siege.attack(BOMB, "going");
+    let why = || siege.mallory.ssh("spaces", &["space", "why", "--space", "lair"]).ok();
+    spaces_tests::eventually(why, |why| why.contains("its memory limit has ended processes"));
+    for _again in 0..10 {
+        siege.assert_neighbour_is_reached("fork bomb that takes all memory");
+        assert!(why().starts_with("space sp_1 is running: "), "{}", why());
+    }
+    siege.assert_it_can_be_ended();
+}
+
 /// The attack: keep bytes in files that lie in memory, where no process is to blame for them: in /dev/shm, in whatever
 /// else in memory root may write to, in a file without a name.
 #[test]
