@@ -146,7 +146,8 @@ fn state_reason(space: &Space, reference: &SpaceReference, idle_stop: bool) -> W
         }
         (Desired::Running, Observed::Stopped) => reason(
             "stopped-outside",
-            "its machine was stopped from outside the platform; entering it starts it",
+            "its machine ended and nobody asked for that: it was stopped on the host, or had no memory left; entering it \
+             starts it",
         ),
         (Desired::Asleep(_), Observed::Running) => reason("stopping", "it did no work, and is being stopped"),
         (Desired::Asleep(since), Observed::Absent | Observed::Failed | Observed::Stopped) => {
