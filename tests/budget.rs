@@ -183,6 +183,27 @@ fn a_full_disk_refuses_writes_lets_everything_else_go_on_and_frees_itself() {
     eventually(|| sh("echo more > more"), |output| output.status == 0);
 }
 
+/// Without a round of metering between.
+#[test]
+fn a_new_disk_budget_lets_programs_write_or_stops_them_at_once() {
+    let settings =
+        [("METERING__EVERY", "300ms"), ("METERING__DISK_EVERY", "300ms"), ("SPACE__DISK_MB", "20")];
+    let mut platform = Platform::start_with(&settings);
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    let write = || alice.ssh("room", &["echo more > more"]);
+    alice.ssh("room", &["head -c 30000000 /dev/urandom > big"]).ok();
+    eventually(write, |output| output.status != 0);
+    platform.kill();
+    platform.set("METERING__EVERY", "1h");
+    platform.serve();
+    platform.wait_for_log("writes to its disk");
+    assert_ne!(write().status, 0);
+    set(platform.admin(), &id, &["--disk", "100"]).ok();
+    write().ok();
+    set(platform.admin(), &id, &["--disk", "25"]).ok();
+    assert_ne!(write().status, 0);
+}
+
 /// What a file reserves takes room, and hardly any processor time.
 #[test]
 fn a_disk_that_was_filled_in_no_time_is_looked_at_in_the_next_round() {

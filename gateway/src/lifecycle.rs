@@ -236,10 +236,8 @@ impl Lifecycle {
         };
         self.confirm(id, observed).await?;
         outcome?;
-        // From the first moment on, and not from the next round.
-        let held = self.provisioner.disk_binding(id) == Binding::Hard;
-        if !held && metering::writes(&space) == Writes::Refused {
-            self.provisioner.bound_writes(id, Writes::Refused).await?;
+        if metering::writes(&space) == Writes::Refused {
+            self.bound_writes(&space).await?;
         }
         Ok(Space { observed, ..space })
     }
@@ -266,9 +264,18 @@ impl Lifecycle {
         let egress = self.count_egress(space).await?;
         self.provisioner.ensure_limits(&self.blueprint(space, egress.clone())?).await?;
         self.provisioner.bound_egress(&[(space.id, egress)]).await?;
+        self.bound_writes(space).await?;
         self.store.limits_bind(space.id, &space.spec.budget).await?;
         info!(space = %space.id, cpu_millis, memory_mib, pids, "limits set");
         Ok(())
+    }
+
+    /// From the first moment on, and not from the next round.
+    async fn bound_writes(&self, space: &Space) -> Result<(), LifecycleError> {
+        match self.provisioner.disk_binding(space.id) {
+            Binding::Hard => Ok(()),
+            Binding::Soft => Ok(self.provisioner.bound_writes(space.id, metering::writes(space)).await?),
+        }
     }
 
     async fn stored(&self, id: SpaceId) -> Result<Space, LifecycleError> {
