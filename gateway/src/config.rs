@@ -268,6 +268,9 @@ impl Config {
                 "not a private network: Spaces would have other people's addresses",
             );
         }
+        if self.metrics.listen == Some(self.listen) && self.listen.port() != 0 {
+            return fault("metrics.listen", "the same as `listen`");
+        }
         if self.metering.every > Duration::from_hours(1) {
             return fault("metering.every", "more than an hour: limits would bind too late");
         }
@@ -451,6 +454,7 @@ mod tests {
             "[engine]\nnetwork_pool = \"172.0.0.0/8\"\n",
             "listen = \"localhost\"\n",
             "[metrics]\nlisten = \"0.0.0.0:9464\"\n",
+            "listen = \"127.0.0.1:2222\"\n[metrics]\nlisten = \"127.0.0.1:2222\"\n",
             "[certificates]\nhost_names = [\"*\"]\n",
             "[certificates]\nlifetime = \"25h\"\n",
             "[certificates]\nlifetime = \"0s\"\n",
