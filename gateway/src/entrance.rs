@@ -9,7 +9,7 @@ use spaces_protocol::failure::{Code, Failure, shortened};
 use spaces_protocol::frame::{Attach, HOLDS_SINCE, Program, Showing, Start, Task};
 use spaces_protocol::name::{SpaceId, SpaceReference};
 use spaces_protocol::session::{SessionNumber, TERMINAL_RESET};
-use spaces_store::{FindSpace, Granted, Space, StoreError};
+use spaces_store::{FindSpace, Granted, Observed, Space, StoreError};
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
@@ -49,14 +49,7 @@ pub(crate) async fn enter(
     let space = find(platform, person, reference).await.inspect_err(|failure| {
         audit::entered(platform, person, visit.act(reference), from, Some(failure));
     })?;
-    let reached = async {
-        wake(platform, &space, reference, parts).await?;
-        visit.decline_what_is_of_no_use(parts);
-        // Before the program's own channel, whose guest does not wait long for what to run.
-        let lent = lend(platform, person, &space, parts).await;
-        Ok((lent, dial(platform, &space, reference).await?))
-    };
-    let reached = reached.await;
+    let reached = reach(platform, person, &space, reference, &visit, parts).await;
     let act = visit.act(&SpaceReference::Id(space.id));
     audit::entered(platform, person, act, from, reached.as_ref().err());
     let (lent, mut guest) = reached?;
@@ -169,16 +162,47 @@ async fn wake(
     awake.map_err(|error| error.explain(&reference.to_string()))
 }
 
-async fn dial(
-    platform: &Platform,
+/// A channel to the guest, and what is lent to it.
+type Reached = (Lent, (relay::GuestReader, relay::GuestWriter));
+
+/// A Space whose machine ends while somebody comes in is started like any other that is not up.
+async fn reach(
+    platform: &Arc<Platform>,
+    person: &Person,
     space: &Granted<Space>,
     reference: &SpaceReference,
-) -> Result<(relay::GuestReader, relay::GuestWriter), Failure> {
+    visit: &Visit,
+    parts: &mut ChannelParts,
+) -> Result<Reached, Failure> {
+    if let Some(reached) = try_reach(platform, person, space, reference, visit, parts).await? {
+        return Ok(reached);
+    }
+    let now = find(platform, person, &SpaceReference::Id(space.id)).await?;
+    if now.observed != Observed::Running
+        && let Some(reached) = try_reach(platform, person, &now, reference, visit, parts).await?
+    {
+        return Ok(reached);
+    }
+    Err(no_guest(platform, reference).await)
+}
+
+async fn try_reach(
+    platform: &Arc<Platform>,
+    person: &Person,
+    space: &Granted<Space>,
+    reference: &SpaceReference,
+    visit: &Visit,
+    parts: &mut ChannelParts,
+) -> Result<Option<Reached>, Failure> {
+    wake(platform, space, reference, parts).await?;
+    visit.decline_what_is_of_no_use(parts);
+    // Before the program's own channel, whose guest does not wait long for what to run.
+    let lent = lend(platform, person, space, parts).await;
     match platform.hub.channel(space.id).await {
-        Ok(guest) => Ok(guest),
+        Ok(guest) => Ok(Some((lent, guest))),
         Err(error) => {
             warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
-            Err(no_guest(platform, reference).await)
+            Ok(None)
         }
     }
 }

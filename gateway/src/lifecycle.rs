@@ -308,6 +308,10 @@ impl Lifecycle {
         info!(space = %id, state = ?observed, "space observed");
         // A Space that is forgotten meanwhile needs no record.
         self.store.set_observed(id, observed).await?;
+        match observed {
+            Observed::Running => {}
+            Observed::Absent | Observed::Stopped | Observed::Failed | Observed::Missing => self.hub.ended(id),
+        }
         Ok(())
     }
 

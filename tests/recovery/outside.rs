@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use spaces_tests::{Person, Platform, eventually};
+use spaces_tests::{Background, Person, Platform, eventually};
 
 use crate::agreement::{assert_agreement, told};
 
@@ -30,6 +30,23 @@ fn a_container_stopped_from_outside_shows_as_stopped_and_up_starts_it_with_its_d
     // Nobody put it to sleep: to enter it is enough.
     assert_eq!(alice.ssh("room", &["cat note"]).ok(), "kept\n");
     assert_agreement(&platform, &[&alice]);
+}
+
+/// Between its end and the engine's word of it there is nobody who could let them in.
+#[test]
+fn who_enters_while_a_container_ends_is_let_into_the_next_run() {
+    let platform = Platform::start();
+    let (alice, id) = platform.owner("alice@example.com", "room");
+    for _round in 0..3 {
+        let mut kill = Background::start(platform.docker().args(["kill", &platform.container(&id)]));
+        while kill.try_wait().expect("it can be waited for").is_none() {
+            let visit = alice.ssh("room", &["echo in"]);
+            // Who was in before is cut off.
+            let cut_off = visit.stderr.contains("went away");
+            assert!(cut_off || visit.stdout == "in\n", "{visit:?}");
+        }
+        assert_eq!(alice.ssh("room", &["echo in"]).ok(), "in\n");
+    }
 }
 
 #[test]

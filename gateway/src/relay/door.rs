@@ -28,7 +28,7 @@ use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use spaces_protocol::frame::{FromGuest, Held, Hello, Hold, OLDEST_VERSION, SOCKET_PATH, ToGuest, VERSION};
 use spaces_protocol::name::SpaceId;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
 
@@ -88,6 +88,7 @@ struct Shared {
     waiting: Mutex<Waiting>,
     spares: Mutex<VecDeque<Arrived>>,
     gate: Gate,
+    ended: Notify,
     notices: watch::Sender<Arc<str>>,
     holds: mpsc::Sender<HoldAsked>,
     asking: DefaultDirectRateLimiter,
@@ -144,6 +145,7 @@ impl Door {
             waiting: Mutex::default(),
             spares: Mutex::default(),
             gate: Gate::default(),
+            ended: Notify::new(),
             notices: watch::Sender::new(Arc::from("")),
             holds: holds.clone(),
             asking: RateLimiter::direct(Quota::per_minute(ASKING)),
@@ -182,15 +184,20 @@ impl Door {
         let ticket = self.shared.issue(sender);
         // Also where whoever asks goes away before.
         let _forgotten = Forgotten { shared: &self.shared, ticket };
-        let asked = timeout(ANSWER, self.shared.ask(ticket)).await;
-        let channel = match asked {
-            Ok(()) => timeout(ANSWER, receiver).await,
-            Err(elapsed) => Err(elapsed),
+        let coming = async {
+            timeout(ANSWER, self.shared.ask(ticket)).await.ok()?;
+            timeout(ANSWER, receiver).await.ok()?.ok()
         };
-        match channel {
-            Ok(Ok(arrived)) => Ok(arrived),
-            Ok(Err(_)) | Err(_) => Err(HubError::Silent),
+        // Both are safe to drop: a guest that was asked and comes all the same finds its ticket forgotten.
+        tokio::select! {
+            arrived = coming => arrived.ok_or(HubError::Silent),
+            () = self.shared.ended.notified() => Err(HubError::Ended),
         }
+    }
+
+    /// Tells those who wait for the guest that it is gone.
+    pub(super) fn ended(&self) {
+        self.shared.ended.notify_waiters();
     }
 }
 

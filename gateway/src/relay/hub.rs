@@ -31,6 +31,9 @@ pub(crate) enum HubError {
     /// No guest of that Space dialled in time.
     #[error("the guest does not answer")]
     Silent,
+    /// Its machine has ended, and the guest with it.
+    #[error("its machine has ended")]
+    Ended,
     /// It spoke out of turn, or the socket failed.
     #[error("talking with the guest failed")]
     Broken(#[from] io::Error),
@@ -65,6 +68,13 @@ impl Hub {
     /// One more channel into this Space.
     pub(crate) async fn channel(&self, space: SpaceId) -> Result<(GuestReader, GuestWriter), HubError> {
         self.opened(space).ok_or(HubError::Silent)?.channel().await
+    }
+
+    /// Its machine has ended: whoever waits for its guest waits in vain.
+    pub(crate) fn ended(&self, space: SpaceId) {
+        if let Some(door) = self.opened(space) {
+            door.ended();
+        }
     }
 
     /// What runs in the foreground of this Space's held terminals.
