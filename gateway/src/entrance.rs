@@ -106,7 +106,8 @@ fn explained(
         Ended::NotStarted(text) => {
             let text = shortened(&text, 200);
             Err(match wanted {
-                Wanted::Program => Failure::new(Code::Refused, format!("nothing was started: {text}")),
+                Wanted::Program => Failure::new(Code::Refused, format!("nothing was started: {text}"))
+                    .hint(format!("`space why --space {reference}` says whether a limit holds it back")),
                 Wanted::Session => Failure::new(Code::Refused, text)
                     .hint("`session list` shows those that are there; `--take` and `--watch` need a number"),
             })

@@ -123,8 +123,19 @@ impl Lifecycle {
         let lifecycle = Arc::clone(self);
         run(&self.metrics, "set_budget", async move {
             let _held = lifecycle.locks.hold(id).await;
+            let before = lifecycle.stored(id).await?;
             match lifecycle.store.set_budget(id, budget, &ceiling).await? {
-                SetBudget::Set => lifecycle.make_limits_bind(id).await,
+                SetBudget::Set => {
+                    let space = lifecycle.make_limits_bind(id).await?;
+                    if metering::writes(&space) != metering::writes(&before)
+                        && let Err(error) = lifecycle.bound_writes(&space).await
+                    {
+                        // The next round of metering does it, too.
+                        let error = &error as &dyn std::error::Error;
+                        warn!(space = %id, error, "whether it may write could not be set");
+                    }
+                    Ok(space)
+                }
                 SetBudget::Absent => Err(LifecycleError::Gone),
                 SetBudget::Overdrawn(over) => Err(LifecycleError::Overdrawn(over)),
             }
@@ -264,7 +275,6 @@ impl Lifecycle {
         let egress = self.count_egress(space).await?;
         self.provisioner.ensure_limits(&self.blueprint(space, egress.clone())?).await?;
         self.provisioner.bound_egress(&[(space.id, egress)]).await?;
-        self.bound_writes(space).await?;
         self.store.limits_bind(space.id, &space.spec.budget).await?;
         info!(space = %space.id, cpu_millis, memory_mib, pids, "limits set");
         Ok(())

@@ -122,6 +122,7 @@ while True:
     // Its own people are told why.
     let told = siege.mallory.ssh("lair", &["true"]).fails(1);
     assert!(told.starts_with("error: nothing was started: ") && told.contains("Try again"), "{told}");
+    assert!(told.ends_with("hint: `space why --space lair` says whether a limit holds it back\n"), "{told}");
     siege.assert_it_can_be_ended();
 }
 
