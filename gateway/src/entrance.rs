@@ -166,7 +166,7 @@ async fn wake(
 /// A channel to the guest, and what is lent to it.
 type Reached = (Lent, (relay::GuestReader, relay::GuestWriter));
 
-/// A Space whose machine ends while somebody comes in is started like any other that is not up.
+/// A Space whose machine ends while somebody comes in is started, once, like any other that is not up.
 async fn reach(
     platform: &Arc<Platform>,
     person: &Person,
@@ -175,36 +175,24 @@ async fn reach(
     visit: &Visit,
     parts: &mut ChannelParts,
 ) -> Result<Reached, Failure> {
-    if let Some(reached) = try_reach(platform, person, space, reference, visit, parts).await? {
-        return Ok(reached);
-    }
-    let now = find(platform, person, &SpaceReference::Id(space.id)).await?;
-    if now.observed != Observed::Running
-        && let Some(reached) = try_reach(platform, person, &now, reference, visit, parts).await?
-    {
-        return Ok(reached);
-    }
-    Err(no_guest(platform, reference).await)
-}
-
-async fn try_reach(
-    platform: &Arc<Platform>,
-    person: &Person,
-    space: &Granted<Space>,
-    reference: &SpaceReference,
-    visit: &Visit,
-    parts: &mut ChannelParts,
-) -> Result<Option<Reached>, Failure> {
-    wake(platform, space, reference, parts).await?;
-    visit.decline_what_is_of_no_use(parts);
-    // Before the program's own channel, whose guest does not wait long for what to run.
-    let lent = lend(platform, person, space, parts).await;
-    match platform.hub.channel(space.id).await {
-        Ok(guest) => Ok(Some((lent, guest))),
-        Err(error) => {
-            warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
-            Ok(None)
+    let mut again = None;
+    loop {
+        let space = again.as_ref().unwrap_or(space);
+        wake(platform, space, reference, parts).await?;
+        visit.decline_what_is_of_no_use(parts);
+        // Before the program's own channel, whose guest does not wait long for what to run.
+        let lent = lend(platform, person, space, parts).await;
+        match platform.hub.channel(space.id).await {
+            Ok(guest) => return Ok((lent, guest)),
+            Err(error) => {
+                warn!(space = %space.id, error = &error as &dyn std::error::Error, "the guest cannot be reached");
+            }
         }
+        let now = find(platform, person, &SpaceReference::Id(space.id)).await?;
+        if again.is_some() || now.observed == Observed::Running {
+            return Err(no_guest(platform, reference).await);
+        }
+        again = Some(now);
     }
 }
 

@@ -17,8 +17,8 @@ use nix::unistd::{Gid, Uid, chdir, setgid, setgroups, setsid, setuid, write};
 use crate::limits::OpenFiles;
 
 /// By how many thousandths of the memory limit a program counts as larger than it is, where there is no memory for all: a
-/// crowd of the smallest must be ended before process 1, which takes the whole Space along. A program may take that back,
-/// to the harm of its own Space alone.
+/// crowd of the smallest must be ended before process 1, which takes the whole Space along. A program may take that back, to
+/// the harm of its own Space; where the host itself has no memory left, it is then ahead of others by so little.
 const OOM_SCORE_ADJ: &[u8] = b"50";
 
 /// A program's user, folder and session.
